@@ -1,1 +1,39 @@
-//! placeholder
+//! What the tests of every crate stand on: real databases, real writers, a real receiver. Never part of a release.
+//!
+//! The cast:
+//!
+//! - [`TestDatabase`]: a database of its own for every test, on the server that `scripts/with-postgres` starts;
+//!   with the schema of ZITADEL ([`TestDatabase::zitadel`]) or of somebody else ([`TestDatabase::custom`]).
+//! - [`PrivatePostgres`]: a server of a test's own, to be stopped, crashed, frozen, followed and promoted.
+//! - [`Push`] writes events one by one, [`Load`] with many writers at a time; both return what was [`Written`].
+//!   [`EventBuilder`] makes events without a database.
+//! - [`Receiver`]: an endpoint that writes down every [`Arrival`] and misbehaves as it is told ([`Behaviour`]).
+//! - [`Account`]: whether what arrived is what had to.
+//! - [`eventually`]: waiting for something by looking at it.
+//!
+//! Everything panics with a sentence when it cannot do its work: a test that cannot be run has failed.
+
+#![expect(clippy::missing_panics_doc, reason = "everything here panics rather than return an error, see the head")]
+
+mod account;
+mod arrival;
+mod custom;
+mod database;
+mod event;
+mod eventually;
+mod load;
+mod port;
+mod receiver;
+mod server;
+mod zitadel;
+
+pub use account::Account;
+pub use arrival::Arrival;
+pub use custom::{CUSTOM_TABLE, CustomKind};
+pub use database::{SERVER, TestDatabase};
+pub use event::{EVENT_TYPES, EventBuilder};
+pub use eventually::{eventually, eventually_within};
+pub use load::{Load, SEED, Shape};
+pub use receiver::{Behaviour, Receiver, Script, every_nth, first};
+pub use server::{PROGRAMS, PrivatePostgres};
+pub use zitadel::{Push, Stamp, Written};

@@ -1,0 +1,27 @@
+# The whole thing on SQLite, nothing else needed.
+demo:
+    cargo run --release -p postrider -- demo
+
+# The tests alone; behind it the name of one, or a part of it.
+test *ARGS:
+    scripts/with-postgres cargo nextest run --workspace {{ARGS}}
+
+# Format and lints alone.
+lint:
+    cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
+
+# Licences, sources, duplicates, and who may depend on what; needs cargo-deny.
+deny:
+    cargo deny check
+
+# How much, how fast.
+bench:
+    scripts/with-postgres cargo test --release -p postrider --test it -- --ignored --nocapture --test-threads 1 bench
+
+# Writers, crashes and frozen databases for a long time.
+soak:
+    scripts/with-postgres cargo test --release -p postrider --test it -- --ignored --nocapture --test-threads 1 soak
+
+# Exactly what CI runs.
+ci:
+    .ci/run
