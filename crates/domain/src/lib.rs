@@ -1,1 +1,36 @@
-//! placeholder
+//! The decisions of postrider, and the words they are made of.
+//!
+//! Everything here is pure: no I/O, no async, no clock reads. Time is an argument, randomness is an argument.
+//! The heart is [`window`]: what may be sent now, what is settled, how far a cursor may go.
+//!
+//! What this crate deliberately does not do: talk to a database (`store`), make a call (`webhook`) or decide *when*
+//! to look again (`engine`).
+
+mod condition;
+mod cursor;
+mod definitions;
+mod event;
+mod horizon;
+mod ids;
+mod outcome;
+mod position;
+mod router;
+mod signature;
+mod target;
+pub mod window;
+
+pub use condition::{Condition, ConditionError, TypePattern};
+pub use cursor::{Cursor, CursorId, CursorState, Epoch, FailedChange, FailedEvent, FailedStatus, Settlement};
+pub use definitions::{DefinitionError, Definitions, Execution, ExecutionTarget};
+pub use event::{BrokenRow, Event, Row};
+pub use horizon::{Horizon, HorizonReading, Writer};
+pub use ids::{AggregateId, AggregateType, EventType, InstanceId, TargetId, TargetName};
+pub use outcome::Outcome;
+pub use position::{EventKey, Position, PositionError};
+pub use router::{ExplainedExecution, ExplainedTarget, Explanation, Router, TypeFilter, Verdict};
+pub use signature::{SignatureError, SigningKey, sign, verify, webhook_id};
+pub use target::{
+    Endpoint, EndpointError, Ordering, PayloadEncoding, PayloadMode, Source, Start, StartError, Target, TargetKind,
+};
+
+pub use jiff::{SignedDuration, Timestamp};

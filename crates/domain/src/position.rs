@@ -1,0 +1,162 @@
+//! Where an event stands in the order of the whole store.
+//!
+//! SQL and this file must agree: every text column is compared with `COLLATE "C"`, which is what `Ord` on UTF-8 text
+//! does, and `position` is compared as an exact decimal. The derived `Ord` of [`EventKey`] follows the order of its
+//! fields, so that order is part of the contract with `store`.
+
+use std::{fmt, str::FromStr};
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{AggregateId, AggregateType, EventType, InstanceId};
+
+/// A position: an exact decimal, in ZITADEL the seconds since the epoch with six decimals.
+///
+/// In JSON it is a string, so that no reader makes a float of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Position(Decimal);
+
+/// The text is no decimal of at most 28 digits.
+#[derive(Debug, thiserror::Error)]
+#[error("{text:?} is no position: a decimal number of at most 28 digits is needed")]
+pub struct PositionError {
+    text: String,
+}
+
+impl Position {
+    /// Before every event: positions are not negative.
+    pub const ZERO: Self = Self(Decimal::ZERO);
+
+    /// A position of a whole number, as sequences and rowids are.
+    #[must_use]
+    pub fn from_integer(number: i64) -> Self {
+        Self(number.into())
+    }
+
+    /// The position that ZITADEL's clock stamps at this time: seconds since the epoch with six decimals.
+    #[must_use]
+    pub fn from_micros(micros_since_epoch: i64) -> Self {
+        Self(Decimal::new(micros_since_epoch, 6))
+    }
+
+    /// Seconds since the epoch, for positions that are stamped by a clock.
+    #[must_use]
+    pub fn as_seconds(&self) -> Option<f64> {
+        self.0.to_string().parse().ok()
+    }
+}
+
+impl FromStr for Position {
+    type Err = PositionError;
+
+    fn from_str(text: &str) -> Result<Self, PositionError> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
+        let decimal = if plain { Decimal::from_str_exact(text).ok() } else { None };
+        decimal.map(Self).ok_or_else(|| PositionError { text: text.to_owned() })
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Serialize for Position {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Position {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The full key of an event: the order in which everything is read, delivered and settled.
+///
+/// A cursor is a key too: everything up to and including it is settled.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventKey {
+    /// Shared by the events of one transaction.
+    pub position: Position,
+    /// Tells apart the events of one transaction, from 1; 0 where a store has no such column.
+    pub in_tx_order: i64,
+    /// Empty where a store has no instances.
+    pub instance_id: InstanceId,
+    /// With `aggregate_id`, the ordering key of mode `aggregate`.
+    pub aggregate_type: AggregateType,
+    /// See `aggregate_type`.
+    pub aggregate_id: AggregateId,
+    /// The event's number within its aggregate, from 1.
+    pub sequence: i64,
+}
+
+impl EventKey {
+    /// Just before the first event at `position`: as a cursor, that event comes next.
+    #[must_use]
+    pub fn before(position: Position) -> Self {
+        Self::edge(position, i64::MIN)
+    }
+
+    /// Just after the last event at `position`: as a cursor, everything at `position` is settled.
+    ///
+    /// The edge is the highest `in_tx_order` an `INTEGER` column can hold.
+    #[must_use]
+    pub fn after(position: Position) -> Self {
+        Self::edge(position, i64::from(i32::MAX))
+    }
+
+    /// Whether this is a place between events ([`Self::before`], [`Self::after`]) and not an event's own key.
+    #[must_use]
+    pub fn is_edge(&self) -> bool {
+        self.aggregate_type.as_str().is_empty() && self.aggregate_id.as_str().is_empty() && self.sequence == 0
+    }
+
+    fn edge(position: Position, in_tx_order: i64) -> Self {
+        Self {
+            position,
+            in_tx_order,
+            instance_id: "".into(),
+            aggregate_type: "".into(),
+            aggregate_id: "".into(),
+            sequence: 0,
+        }
+    }
+}
+
+impl fmt::Debug for EventKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for EventKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.in_tx_order {
+            _ if !self.is_edge() => write!(
+                f,
+                "{}/{} {} {}#{}",
+                self.position, self.in_tx_order, self.aggregate_type, self.aggregate_id, self.sequence
+            ),
+            i64::MIN => write!(f, "before {}", self.position),
+            _ => write!(f, "after {}", self.position),
+        }
+    }
+}
+
+/// An event in one line, for logs and errors: where it stands and what it is, never what it carries.
+pub(crate) fn describe(key: &EventKey, event_type: Option<&EventType>) -> String {
+    event_type.map_or_else(|| key.to_string(), |event_type| format!("{event_type} at {key}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,456 @@
+//! Sentences about one window through [`check`], and any interleaving against a model that keeps nothing but lists.
+
+use std::{fmt::Write, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{CursorId, Epoch, TargetId};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn at(seconds: u64) -> Now {
+    Now {
+        wall: Timestamp::from_second(i64::try_from(seconds).expect("small")).expect("in range"),
+        monotonic: Duration::from_secs(seconds),
+    }
+}
+
+fn row(position: i64) -> Arc<Row> {
+    let key = EventKey {
+        position: Position::from_integer(position),
+        in_tx_order: 1,
+        instance_id: "i".into(),
+        aggregate_type: "user".into(),
+        aggregate_id: "a".into(),
+        sequence: position,
+    };
+    Arc::new(Row::Event(Event {
+        key,
+        event_type: "user.human.added".into(),
+        revision: Some(2),
+        created_at: Timestamp::UNIX_EPOCH,
+        payload: None,
+        creator: String::new(),
+        owner: String::new(),
+    }))
+}
+
+fn cursor() -> Cursor {
+    Cursor {
+        id: CursorId(1),
+        epoch: Epoch(1),
+        target_id: TargetId::from("t"),
+        instance_id: "i".into(),
+        key: EventKey::before(Position::ZERO),
+        event_date: None,
+        delivered: None,
+        parked_in_a_row: 0,
+        generation: 0,
+        last_updated: Timestamp::UNIX_EPOCH,
+        state: CursorState::Live,
+        reason: None,
+    }
+}
+
+fn refused() -> Outcome {
+    Outcome::Failed { error: "answered 500".into() }
+}
+
+fn away(retry_after: Option<u64>) -> Outcome {
+    Outcome::Unavailable { error: "connection refused".into(), retry_after: retry_after.map(Duration::from_secs) }
+}
+
+/// Offers the events 1 to `events`, answers each call with the next outcome, waits as told, and tells the story: what each
+/// call's answer made of the event, in words.
+fn tell(policy: Policy, events: i64, outcomes: &[Outcome]) -> String {
+    let mut window = Window::resume(policy, &cursor(), Vec::new());
+    let (mut now, mut offered, mut story) = (0, 0, String::new());
+    for outcome in outcomes {
+        let send = loop {
+            if window.wants_more() && offered < events {
+                offered += 1;
+                window.offer(row(offered), at(now));
+            }
+            match window.next(at(now)) {
+                Step::Send(send) => break send,
+                Step::WaitUntil(until) => {
+                    let waited = until.as_secs() - now;
+                    write!(story, "wait {waited}s; ").expect("a string takes it");
+                    now = until.as_secs();
+                }
+                Step::Halted => return story + "halted",
+                Step::Idle => return story + "idle",
+            }
+        };
+        let key = send.event.key().clone();
+        window.record(send.ticket, outcome, at(now), &mut |nth| SECOND * nth);
+        let (settlement, _) = window.settlement(true).expect("an outcome is worth a commit");
+        let what = match settlement.failed.last() {
+            Some(FailedChange::Put(row)) => format!("{} ({})", row.status, row.failure_count),
+            Some(FailedChange::Remove(_)) => "delivered at last".into(),
+            None if settlement.state == CursorState::Holding => "hold".into(),
+            None => "delivered".into(),
+        };
+        write!(story, "{}: {what}; ", key.position).expect("a string takes it");
+        if settlement.state == CursorState::Holding && what != "hold" {
+            story.push_str("hold; ");
+        }
+    }
+    story.trim_end_matches("; ").to_owned()
+}
+
+#[track_caller]
+fn check(policy: Policy, events: i64, outcomes: &[Outcome], story: &str) {
+    assert_eq!(tell(policy, events, outcomes), story);
+}
+
+fn failures(max_failure_count: u32) -> Policy {
+    Policy { max_failure_count, ..Policy::default() }
+}
+
+#[test]
+fn events_are_delivered_one_after_the_other() {
+    let outcomes = [Outcome::Delivered, Outcome::Delivered];
+    check(failures(5), 2, &outcomes, "1: delivered; 2: delivered");
+}
+
+#[test]
+fn a_refused_call_is_retried_then_parked() {
+    let outcomes = [refused(), refused(), Outcome::Delivered];
+    check(failures(2), 2, &outcomes, "1: retrying (1); wait 1s; 1: parked (2); 2: delivered");
+}
+
+#[test]
+fn a_later_success_removes_the_failed_event() {
+    let outcomes = [refused(), refused(), Outcome::Delivered];
+    check(failures(5), 1, &outcomes, "1: retrying (1); wait 1s; 1: retrying (2); wait 2s; 1: delivered at last");
+}
+
+#[test]
+fn an_endpoint_that_is_away_is_waited_for_and_nothing_is_counted() {
+    let outcomes = [away(None), away(None), away(Some(7)), Outcome::Delivered, Outcome::Delivered];
+    check(
+        failures(1),
+        2,
+        &outcomes,
+        "1: hold; wait 1s; 1: hold; wait 2s; 1: hold; wait 7s; 1: delivered; 2: delivered",
+    );
+}
+
+#[test]
+fn retry_after_is_obeyed_but_bounded() {
+    let policy = Policy { max_retry_interval: 60 * SECOND, ..Policy::default() };
+    check(policy, 1, &[away(Some(86_400)), Outcome::Delivered], "1: hold; wait 60s; 1: delivered");
+}
+
+#[test]
+fn a_failure_after_a_hold_counts_from_where_it_was() {
+    let outcomes = [refused(), away(None), refused(), Outcome::Delivered];
+    check(
+        failures(3),
+        1,
+        &outcomes,
+        "1: retrying (1); wait 1s; 1: hold; wait 1s; 1: retrying (2); wait 2s; 1: delivered at last",
+    );
+}
+
+#[test]
+fn many_parked_in_a_row_make_the_endpoint_suspect() {
+    let policy = Policy { max_failure_count: 1, hold_after_parked: 2, ..Policy::default() };
+    let outcomes = [refused(), refused(), refused(), Outcome::Delivered, refused()];
+    check(
+        policy,
+        4,
+        &outcomes,
+        "1: parked (1); 2: parked (1); hold; wait 1s; 3: hold; wait 2s; 3: delivered; 4: parked (1)",
+    );
+}
+
+#[test]
+fn a_hold_that_lasts_too_long_counts_as_a_failure() {
+    let policy = Policy { max_failure_count: 2, max_hold: Some(2 * SECOND), ..Policy::default() };
+    let outcomes = [away(None), away(None), away(None), away(None), away(None), away(None)];
+    check(
+        policy,
+        1,
+        &outcomes,
+        "1: hold; wait 1s; 1: hold; wait 2s; 1: retrying (1); wait 1s; 1: hold; wait 1s; 1: hold; wait 2s; 1: parked (2)",
+    );
+}
+
+#[test]
+fn an_exhausted_event_halts_where_that_is_asked_for() {
+    let policy = Policy { max_failure_count: 1, on_exhausted: OnExhausted::Halt, ..Policy::default() };
+    check(policy, 2, &[refused(), Outcome::Delivered], "1: halted (1); halted");
+}
+
+#[test]
+fn an_old_event_expires_and_the_next_one_goes() {
+    let policy = Policy { max_event_age: Some(SECOND), ..Policy::default() };
+    let mut window = Window::resume(policy, &cursor(), Vec::new());
+    window.offer(row(1), at(0));
+    window.offer(row(2), at(5));
+    assert_eq!(window.cursor(), &EventKey::before(Position::ZERO), "the first is young enough, and waits");
+    let Step::Send(send) = window.next(at(5)) else { panic!("the first is to be sent") };
+    window.record(send.ticket, &Outcome::Delivered, at(5), &mut |_| SECOND);
+    assert_eq!(window.cursor(), row(2).key(), "the second expired behind it");
+    assert_eq!(window.next(at(5)), Step::Idle);
+}
+
+#[test]
+fn a_row_that_cannot_be_decoded_halts_and_goes_on_once_it_is_mended() {
+    let mut window = Window::resume(failures(5), &cursor(), Vec::new());
+    let broken = crate::BrokenRow {
+        key: row(1).key().clone(),
+        event_type: Some("user.human.added".into()),
+        reason: "the column created_at is infinity".into(),
+    };
+    window.offer(Arc::new(Row::Broken(broken)), at(0));
+    assert_eq!(window.next(at(0)), Step::Halted);
+    let (state, reason) = window.state();
+    assert_eq!(state, CursorState::Halted);
+    let reason = reason.expect("a reason");
+    assert!(reason.contains("user.human.added at 1/1 user a#1") && reason.contains("created_at"), "{reason}");
+    window.forget_broken();
+    window.offer(row(1), at(1));
+    assert!(matches!(window.next(at(1)), Step::Send(send) if send.event.key() == row(1).key()));
+}
+
+#[test]
+fn failures_are_remembered_over_a_restart() {
+    let known = FailedEvent {
+        key: row(1).key().clone(),
+        event_type: "user.human.added".into(),
+        failure_count: 4,
+        status: FailedStatus::Retrying,
+        error: "answered 500".into(),
+        first_failed: Timestamp::UNIX_EPOCH,
+        last_failed: Timestamp::UNIX_EPOCH,
+    };
+    let mut window = Window::resume(failures(5), &cursor(), vec![known]);
+    window.offer(row(1), at(0));
+    let Step::Send(send) = window.next(at(0)) else { panic!("it is sent") };
+    assert_eq!(send.attempt, 5);
+    window.record(send.ticket, &refused(), at(0), &mut |_| SECOND);
+    assert!(window.newly_parked().any(|row| row.failure_count == 5));
+    assert_eq!(window.cursor(), row(1).key());
+}
+
+#[test]
+fn an_event_asked_for_again_goes_through_the_same_window_and_leaves_the_cursor() {
+    let mut start = cursor();
+    start.key = row(9).key().clone();
+    let parked = FailedEvent {
+        key: row(3).key().clone(),
+        event_type: "user.human.added".into(),
+        failure_count: 5,
+        status: FailedStatus::Retrying,
+        error: "answered 500".into(),
+        first_failed: Timestamp::UNIX_EPOCH,
+        last_failed: Timestamp::UNIX_EPOCH,
+    };
+    let mut window = Window::resume(failures(5), &start, Vec::new());
+    window.set_again(vec![(row(3), parked.clone())]);
+    window.offer(row(10), at(0));
+    let Step::Send(send) = window.next(at(0)) else { panic!("it is sent") };
+    assert_eq!((send.event.key(), send.previous), (row(3).key(), None));
+    assert_eq!(window.next(at(0)), Step::Idle, "one call at a time");
+    window.record(send.ticket, &refused(), at(0), &mut |_| SECOND);
+    let (settlement, _) = window.settlement(false).expect("it failed again");
+    assert!(matches!(&settlement.failed[..], [FailedChange::Put(row)] if row.status == FailedStatus::Parked));
+    assert_eq!(settlement.key, start.key);
+
+    window.set_again(vec![(row(3), parked)]);
+    let Step::Send(send) = window.next(at(1)) else { panic!("it is sent again") };
+    window.record(send.ticket, &Outcome::Delivered, at(1), &mut |_| SECOND);
+    let (settlement, _) = window.settlement(false).expect("it was delivered");
+    assert_eq!(settlement.failed, [FailedChange::Remove(row(3).key().clone())]);
+    assert_eq!(settlement.key, start.key);
+    assert!(matches!(window.next(at(1)), Step::Send(send) if send.event.key() == row(10).key()));
+}
+
+#[test]
+fn each_event_names_the_one_delivered_before_it() {
+    let mut window = Window::resume(failures(1), &cursor(), Vec::new());
+    let mut named = Vec::new();
+    for (position, outcome) in [(1, Outcome::Delivered), (2, refused()), (3, Outcome::Delivered), (4, Outcome::Delivered)] {
+        window.offer(row(position), at(0));
+        let Step::Send(send) = window.next(at(0)) else { panic!("it is sent") };
+        named.push(send.previous.map(|(position, _)| position.to_string()));
+        window.record(send.ticket, &outcome, at(0), &mut |_| SECOND);
+    }
+    let named: Vec<_> = named.iter().map(Option::as_deref).collect();
+    assert_eq!(named, [None, Some("1"), Some("1"), Some("3")]);
+}
+
+#[test]
+fn what_concerns_nobody_moves_the_cursor_but_is_not_worth_a_commit() {
+    let mut window = Window::resume(failures(1), &cursor(), Vec::new());
+    window.pass(row(7).key(), None);
+    assert_eq!(window.cursor(), row(7).key());
+    assert_eq!(window.settlement(false), None);
+    assert_eq!(window.settlement(true).map(|(settlement, events)| (settlement.key, events)), Some((row(7).key().clone(), 0)));
+}
+
+/// What happens next to a window, chosen by proptest.
+#[derive(Clone, Debug)]
+enum Act {
+    Offer,
+    Pass,
+    Next,
+    Answer(Outcome),
+    Tick(u64),
+    Commit,
+    Restart,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let outcome = prop_oneof![
+        4 => Just(Outcome::Delivered),
+        3 => Just(refused()),
+        2 => (0_u64..5).prop_map(|after| away(Some(after))),
+    ];
+    let act = prop_oneof![
+        4 => Just(Act::Offer),
+        1 => Just(Act::Pass),
+        5 => Just(Act::Next),
+        5 => outcome.prop_map(Act::Answer),
+        3 => (0_u64..4).prop_map(Act::Tick),
+        3 => Just(Act::Commit),
+        1 => Just(Act::Restart),
+    ];
+    prop::collection::vec(act, 1..200)
+}
+
+/// The state as a table would hold it, and everything a receiver saw.
+#[derive(Default)]
+struct World {
+    cursor: Option<Settlement>,
+    failed: BTreeMap<EventKey, FailedEvent>,
+    calls: Vec<(EventKey, Outcome)>,
+}
+
+impl World {
+    fn commit(&mut self, settlement: Settlement) {
+        if let Some(before) = &self.cursor {
+            assert!(settlement.key >= before.key, "a cursor never goes back");
+        }
+        for change in &settlement.failed {
+            match change {
+                FailedChange::Put(row) => self.failed.insert(row.key.clone(), row.clone()),
+                FailedChange::Remove(key) => self.failed.remove(key),
+            };
+        }
+        self.cursor = Some(settlement);
+    }
+
+    fn resume(&self, policy: &Policy) -> Window {
+        let mut row = cursor();
+        if let Some(settled) = &self.cursor {
+            row.key = settled.key.clone();
+            row.delivered = settled.delivered;
+            row.parked_in_a_row = settled.parked_in_a_row;
+            row.state = settled.state;
+        }
+        Window::resume(policy.clone(), &row, self.failed.values().cloned().collect())
+    }
+
+    /// Every event up to the committed cursor was passed, delivered, or is parked; none of the failed beyond it is parked.
+    fn holds_together(&self, concerns: &[EventKey], policy: &Policy) {
+        let Some(cursor) = &self.cursor else { return };
+        for key in concerns {
+            let delivered = self.calls.iter().any(|(called, outcome)| called == key && *outcome == Outcome::Delivered);
+            let parked = self.failed.get(key).is_some_and(|row| row.status == FailedStatus::Parked);
+            if *key <= cursor.key {
+                assert!(delivered || parked, "{key} was passed by the cursor, but neither delivered nor parked");
+            } else {
+                assert!(!parked, "{key} is parked, but the cursor is before it");
+            }
+            if let Some(row) = self.failed.get(key) {
+                assert!(row.failure_count <= policy.max_failure_count, "more failures than allowed");
+                let refusals = self.calls.iter().filter(|(called, outcome)| called == key && *outcome == refused());
+                assert!(row.failure_count as usize <= refusals.count(), "a failure that no call had");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 1_000 } else { 10_000 }))]
+
+    #[test]
+    fn any_interleaving_gives_an_order_preserving_gap_free_cursor(
+        acts in acts(), max_failure_count in 1_u32..4, hold_after_parked in 0_u32..4,
+    ) {
+        let policy = Policy { max_failure_count, hold_after_parked, ..Policy::default() };
+        let (mut world, mut now) = (World::default(), 0);
+        let mut window = world.resume(&policy);
+        // The store: what concerns the target and what does not, in order; and how far this window has read.
+        let (mut store, mut read): (Vec<(i64, bool)>, usize) = (Vec::new(), 0);
+        let mut under_way: Option<Send> = None;
+        for act in acts {
+            match act {
+                Act::Offer | Act::Pass => {
+                    let concerns = matches!(act, Act::Offer);
+                    let next = i64::try_from(store.len()).expect("few") + 1;
+                    store.push((next, concerns));
+                    while window.wants_more() && read < store.len() {
+                        let (position, concerns) = store[read];
+                        read += 1;
+                        if concerns { window.offer(row(position), at(now)) } else { window.pass(row(position).key(), None) }
+                    }
+                }
+                Act::Next => if let Step::Send(send) = window.next(at(now)) {
+                    prop_assert!(under_way.is_none(), "two calls at a time");
+                    let key = send.event.key();
+                    let earlier = store.iter().filter(|(position, concerns)| *concerns && row(*position).key() < key);
+                    for (position, _) in earlier {
+                        let earlier = row(*position).key().clone();
+                        let done = world.calls.iter().any(|(key, outcome)| *key == earlier && *outcome == Outcome::Delivered);
+                        let parked = earlier <= *window.cursor();
+                        prop_assert!(done || parked, "{} is sent before {} is settled", key, earlier);
+                    }
+                    under_way = Some(send);
+                },
+                Act::Answer(outcome) => if let Some(send) = under_way.take() {
+                    world.calls.push((send.event.key().clone(), outcome.clone()));
+                    window.record(send.ticket, &outcome, at(now), &mut |_| SECOND);
+                },
+                Act::Tick(seconds) => now += seconds,
+                Act::Commit => if let Some((settlement, _)) = window.settlement(true) {
+                    world.commit(settlement);
+                },
+                Act::Restart => {
+                    window = world.resume(&policy);
+                    under_way = None;
+                    read = store.iter().take_while(|(position, _)| row(*position).key() <= window.cursor()).count();
+                }
+            }
+            let concerns: Vec<_> = store.iter().filter(|(_, concerns)| *concerns).map(|(position, _)| row(*position).key().clone()).collect();
+            world.holds_together(&concerns, &policy);
+        }
+        // Whatever happened: once the endpoint answers, everything is settled.
+        for _ in 0..store.len() * 2 + 2 {
+            if let Some(send) = under_way.take() {
+                world.calls.push((send.event.key().clone(), Outcome::Delivered));
+                window.record(send.ticket, &Outcome::Delivered, at(now), &mut |_| SECOND);
+            }
+            while window.wants_more() && read < store.len() {
+                let (position, concerns) = store[read];
+                read += 1;
+                if concerns { window.offer(row(position), at(now)) } else { window.pass(row(position).key(), None) }
+            }
+            now += 10;
+            if let Step::Send(send) = window.next(at(now)) { under_way = Some(send) }
+        }
+        if let Some((settlement, _)) = window.settlement(true) {
+            world.commit(settlement);
+        }
+        if let Some((last, _)) = store.last() {
+            prop_assert_eq!(window.cursor().clone(), row(*last).key().clone());
+        }
+        prop_assert!(world.failed.values().all(|row| row.status == FailedStatus::Parked), "nothing is being retried any more");
+    }
+}
