@@ -1,0 +1,78 @@
+//! One call: made, measured, told.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use domain::{
+    CursorState, InstanceId, Outcome, Target, TargetKind,
+    window::{Send, Ticket, Window},
+};
+use tracing::{debug, info, warn};
+use webhook::{Answer, Call};
+
+use super::Courier;
+use crate::{Retry, clock};
+
+/// A call under way.
+pub(super) type UnderWay = Pin<Box<dyn Future<Output = (Ticket, Answer)> + std::marker::Send>>;
+
+impl Courier {
+    /// Makes a call. For a target of kind `async` it ends when the call is handed over.
+    pub(super) fn call(&self, send: Send, generation: i64) -> UnderWay {
+        let target = Arc::clone(&self.target.borrow());
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let call = Call {
+                target: &target,
+                event: send.event(),
+                attempt: send.attempt,
+                previous: send.previous,
+                generation,
+                now: clock::wall(),
+            };
+            let answer = shared.deliverer.deliver(call).await;
+            if target.kind != TargetKind::Async {
+                shared.status.called(&target.name, &answer.outcome, answer.duration);
+            }
+            (send.ticket, answer)
+        })
+    }
+}
+
+/// Tells the window what came of a call, and the operator what changed by it.
+pub(super) fn record(
+    window: &mut Window,
+    ticket: Ticket,
+    answer: &Answer,
+    delays: &Retry,
+    target: &Target,
+    instance: &InstanceId,
+) {
+    let before = window.state().0;
+    window.record(ticket, &answer.outcome, clock::now(), &mut |nth| delays.delay(nth));
+    let (after, reason) = window.state();
+    let name = &target.name;
+    if let Outcome::Failed { error } | Outcome::Unavailable { error, .. } = &answer.outcome {
+        debug!(target = %name, %instance, error, "a call failed");
+    }
+    match (before, after) {
+        (CursorState::Holding, CursorState::Holding) | (CursorState::Halted, CursorState::Halted) => {}
+        (_, CursorState::Holding) => {
+            warn!(target = %name, %instance, reason, "the endpoint is in trouble: holding, nothing is lost or counted");
+        }
+        (_, CursorState::Halted) => {
+            warn!(target = %name, %instance, reason, "halted: nothing more is sent until an operator acts");
+        }
+        (CursorState::Holding, _) => info!(target = %name, %instance, "the endpoint answers again"),
+        (before, CursorState::Retrying) if before != CursorState::Retrying => {
+            info!(target = %name, %instance, reason, "an event failed and is tried again");
+        }
+        _ => {}
+    }
+    for parked in window.newly_parked() {
+        warn!(
+            target = %name, %instance, event = %parked.key, event_type = %parked.event_type,
+            failures = parked.failure_count, error = parked.error,
+            "parked: it failed too often; see `postrider failed list`"
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! Where a courier's rows come from: the feed that all share, or pages of its own while it stands elsewhere.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use domain::{EventKey, Position, Router, Row, TargetId, Timestamp, TypeFilter};
+use store::{EventStore, PageRequest, StoreError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{
+    feed::{Feed, Page, Read},
+    tail::PAGE_BYTES,
+};
+
+/// The next thing that a courier comes to.
+pub(super) enum Found {
+    /// A row that concerns the target.
+    Row(Arc<Row>),
+    /// The end of a page: everything up to here that was not given concerns nobody.
+    Passed(EventKey, Option<Timestamp>),
+    /// Nothing until the feed grows or the horizon moves.
+    Nothing,
+}
+
+/// See the module's head.
+pub(super) struct Reader {
+    pub feed: Arc<Feed>,
+    events: EventStore,
+    router: Arc<ArcSwap<Router>>,
+    target: TargetId,
+    /// Memory for pages that couriers read for themselves, in KiB, for the whole daemon.
+    memory: Arc<Semaphore>,
+    /// Everything up to here was given or passed.
+    at: EventKey,
+    open: Option<Open>,
+    bulk_limit: usize,
+    /// Whether the open page, or the one to come, is the courier's own.
+    pub catching_up: bool,
+}
+
+struct Open {
+    page: Arc<Page>,
+    revision: i64,
+    matches: Vec<u32>,
+    next: usize,
+    _memory: Option<OwnedSemaphorePermit>,
+}
+
+impl Reader {
+    pub fn new(
+        feed: Arc<Feed>,
+        events: EventStore,
+        router: Arc<ArcSwap<Router>>,
+        target: TargetId,
+        memory: Arc<Semaphore>,
+        at: EventKey,
+        bulk_limit: usize,
+    ) -> Self {
+        Self { feed, events, router, target, memory, at, open: None, bulk_limit, catching_up: false }
+    }
+
+    /// Lets go of the page in hand, and reads on after `at` when asked again.
+    pub fn let_go(&mut self, at: &EventKey) {
+        if self.open.take().is_some() {
+            self.at = at.clone();
+        }
+    }
+
+    /// Reads again from `at`, whatever was read before.
+    pub fn read_again(&mut self, at: &EventKey) {
+        self.open = None;
+        self.at = at.clone();
+    }
+
+    /// The next row that concerns the target, or how far there is none. `window_at` is where the window stands.
+    pub async fn next(&mut self, safe: Position, window_at: &EventKey) -> Result<Found, StoreError> {
+        let router = self.router.load_full();
+        // Definitions changed while a page was in hand: it is looked at again, and its own filter may be too narrow now.
+        if self.open.as_ref().is_some_and(|open| open.revision != router.revision()) {
+            self.let_go(window_at);
+        }
+        if self.open.is_none() && !self.turn_the_page(safe, &router).await? {
+            return Ok(Found::Nothing);
+        }
+        let open = self.open.as_mut().expect("a page was just opened");
+        while let Some(&row) = open.matches.get(open.next) {
+            open.next += 1;
+            let row = &open.page.rows[row as usize];
+            if *row.key() > self.at {
+                self.at = row.key().clone();
+                return Ok(Found::Row(Arc::clone(row)));
+            }
+        }
+        let page = self.open.take().expect("a page is open").page;
+        self.at = self.at.clone().max(page.end.clone());
+        Ok(Found::Passed(page.end.clone(), page.end_date))
+    }
+
+    async fn turn_the_page(&mut self, safe: Position, router: &Router) -> Result<bool, StoreError> {
+        let (page, memory) = match self.feed.read(&self.at) {
+            Read::CaughtUp => {
+                self.catching_up = false;
+                return Ok(false);
+            }
+            Read::Page(page) => {
+                self.catching_up = false;
+                (page, None)
+            }
+            Read::Elsewhere => match self.own_page(safe, router).await? {
+                Some((page, memory)) => (Arc::new(page), Some(memory)),
+                None => return Ok(false),
+            },
+        };
+        let matches = page.matches(router, &self.feed.instance, &self.target);
+        self.open = Some(Open { page, revision: router.revision(), matches, next: 0, _memory: memory });
+        Ok(true)
+    }
+
+    async fn own_page(
+        &mut self,
+        safe: Position,
+        router: &Router,
+    ) -> Result<Option<(Page, OwnedSemaphorePermit)>, StoreError> {
+        let kib = u32::try_from(PAGE_BYTES >> 10).expect("a page is small");
+        let mut memory =
+            Arc::clone(&self.memory).acquire_many_owned(kib).await.expect("the semaphore is never closed");
+        let nobody = TypeFilter { all: false, types: Vec::new(), groups: Vec::new() };
+        let filter = router.filter(&self.target, &self.feed.instance).unwrap_or(nobody);
+        let request = PageRequest {
+            instance: &self.feed.instance,
+            after: &self.at,
+            up_to: safe,
+            filter: Some(&filter),
+            limit: self.bulk_limit,
+            max_bytes: PAGE_BYTES,
+        };
+        let page = self.events.page(&request).await?;
+        let Some(end) = page.end else {
+            // Nothing up to the horizon: the next thing comes after it.
+            self.at = self.at.clone().max(EventKey::after(safe));
+            return Ok(None);
+        };
+        self.catching_up = true;
+        let bytes: usize = page.rows.iter().map(Row::weight).sum();
+        // What the page did not need goes back.
+        let used = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).clamp(1, kib);
+        drop(memory.split(usize::try_from(kib - used).expect("a page is small")));
+        Ok(Some((Page::new(page.rows, end, bytes), memory)))
+    }
+}

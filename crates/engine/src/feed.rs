@@ -1,0 +1,203 @@
+//! The feed of one instance: the tail's bounded run of recent events in memory, read by all couriers of the instance.
+//!
+//! The tail appends pages at the end; when the run is longer than its share of memory the oldest pages go. The tail never
+//! waits for a courier: one that has fallen behind the run reads pages of its own. But it does not read ahead for nobody:
+//! a full feed is only added to once some courier has come to its last page.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use domain::{EventKey, InstanceId, Router, Row, TargetId, Timestamp};
+use tokio::sync::{Notify, watch};
+
+/// Rows in order, and where the reading that brought them ended.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub rows: Vec<Arc<Row>>,
+    /// The last row that was looked at, whether it is among `rows` or not.
+    pub end: EventKey,
+    /// `created_at` of the event at `end`, if it is among `rows`.
+    pub end_date: Option<Timestamp>,
+    /// About how much memory it takes.
+    pub bytes: usize,
+    routed: Mutex<Option<Arc<Routed>>>,
+}
+
+/// Which rows of a page concern which target, at one revision of the definitions.
+#[derive(Debug)]
+pub(crate) struct Routed {
+    revision: i64,
+    by_target: HashMap<TargetId, Vec<u32>>,
+    /// Rows of unknown type: they concern everybody.
+    broken: Vec<u32>,
+}
+
+impl Page {
+    pub fn new(rows: Vec<Row>, end: EventKey, bytes: usize) -> Self {
+        let end_date = rows.last().filter(|row| *row.key() == end).and_then(|row| match row {
+            Row::Event(event) => Some(event.created_at),
+            Row::Broken(_) => None,
+        });
+        let rows = rows.into_iter().map(Arc::new).collect();
+        Self { rows, end, end_date, bytes, routed: Mutex::default() }
+    }
+
+    /// The rows that concern `target`, in order: looked up once for all couriers, and again when definitions change.
+    pub fn matches(&self, router: &Router, instance: &InstanceId, target: &TargetId) -> Vec<u32> {
+        let known = {
+            let mut cell = self.routed.lock().expect("no holder of this lock panics");
+            match &*cell {
+                Some(known) if known.revision == router.revision() => Arc::clone(known),
+                _ => Arc::clone(cell.insert(Arc::new(Routed::look_up(&self.rows, router, instance)))),
+            }
+        };
+        let mut rows = known.by_target.get(target).cloned().unwrap_or_default();
+        if !known.broken.is_empty() {
+            rows.extend(&known.broken);
+            rows.sort_unstable();
+        }
+        rows
+    }
+}
+
+impl Routed {
+    fn look_up(rows: &[Arc<Row>], router: &Router, instance: &InstanceId) -> Self {
+        let mut by_target: HashMap<TargetId, Vec<u32>> = HashMap::new();
+        let mut broken = Vec::new();
+        for (index, row) in (0..).zip(rows) {
+            match row.event_type() {
+                Some(event_type) => {
+                    for target in router.targets(instance, event_type) {
+                        match by_target.get_mut(target) {
+                            Some(list) => list.push(index),
+                            None => {
+                                by_target.insert(target.clone(), vec![index]);
+                            }
+                        }
+                    }
+                }
+                None => broken.push(index),
+            }
+        }
+        Self { revision: router.revision(), by_target, broken }
+    }
+}
+
+/// What a feed has for a courier.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// The page with the first rows after where the courier stands.
+    Page(Arc<Page>),
+    /// Nothing yet: wait for the feed to grow.
+    CaughtUp,
+    /// The courier has fallen behind the run, or the run has not come to where it stands: it reads pages of its own.
+    Elsewhere,
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub instance: InstanceId,
+    run: Mutex<Run>,
+    grown: watch::Sender<u64>,
+    hungry: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct Run {
+    /// Everything after `start` and up to `end` is in `pages`.
+    start: EventKey,
+    end: EventKey,
+    pages: VecDeque<Arc<Page>>,
+    bytes: usize,
+    share: usize,
+    /// Some courier has come to the last page.
+    wanted: bool,
+    /// The last page was cut: more is there to be read.
+    more: bool,
+}
+
+impl Feed {
+    /// A feed that begins after `start`; `hungry` wakes the tail.
+    pub fn new(instance: InstanceId, start: EventKey, hungry: Arc<Notify>) -> Self {
+        let run = Run {
+            end: start.clone(),
+            start,
+            pages: VecDeque::new(),
+            bytes: 0,
+            share: usize::MAX,
+            wanted: true,
+            more: true,
+        };
+        Self { instance, run: Mutex::new(run), grown: watch::Sender::new(0), hungry }
+    }
+
+    /// The page with what comes after `after`.
+    pub fn read(&self, after: &EventKey) -> Read {
+        let mut run = self.lock();
+        if *after < run.start || (*after > run.end && run.more) {
+            return Read::Elsewhere;
+        }
+        let found = run.pages.partition_point(|page| page.end <= *after);
+        if found + 1 >= run.pages.len() && !std::mem::replace(&mut run.wanted, true) {
+            self.hungry.notify_one();
+        }
+        run.pages.get(found).map_or(Read::CaughtUp, |page| Read::Page(Arc::clone(page)))
+    }
+
+    /// Tells when something was appended.
+    pub fn grown(&self) -> watch::Receiver<u64> {
+        self.grown.subscribe()
+    }
+
+    /// Where the tail reads on.
+    pub fn end(&self) -> EventKey {
+        self.lock().end.clone()
+    }
+
+    /// Whether the tail should read on: there is room, or somebody has come to the end.
+    pub fn wants_more(&self) -> bool {
+        let run = self.lock();
+        run.wanted || run.bytes < run.share
+    }
+
+    /// Whether the last page was cut, so that more is known to be there.
+    pub fn has_more(&self) -> bool {
+        self.lock().more
+    }
+
+    /// Nothing but what was read is there, as far as the horizon.
+    pub fn drained(&self) {
+        self.lock().more = false;
+    }
+
+    /// Makes the tail look again, whether or not anything seems new.
+    pub fn read_again(&self) {
+        self.lock().more = true;
+    }
+
+    /// Appends what the tail has read; the oldest pages make room.
+    pub fn append(&self, page: Page, more: bool, share: usize) {
+        {
+            let mut run = self.lock();
+            run.end = page.end.clone();
+            run.more = more;
+            run.share = share;
+            run.bytes += page.bytes;
+            run.wanted = false;
+            run.pages.push_back(Arc::new(page));
+            while run.bytes > run.share && run.pages.len() > 1 {
+                let oldest = run.pages.pop_front().expect("there is more than one page");
+                run.bytes -= oldest.bytes;
+                run.start = oldest.end.clone();
+            }
+        }
+        self.grown.send_modify(|times| *times += 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Run> {
+        self.run.lock().expect("no holder of this lock panics")
+    }
+}

@@ -1,0 +1,103 @@
+//! The lease: who leads, and until when, by a clock that a frozen process cannot fool.
+//!
+//! The database's clock judges whether a lease has expired. This side counts on `CLOCK_BOOTTIME` from *before* a renewal
+//! was asked for, so that it believes in its lease for no longer than the database does: a process that was frozen finds
+//! its lease over before it sends anything.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use store::{Lease, State};
+use tokio::{sync::Notify, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clock;
+
+/// This daemon's hold on the targets; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    lease: Lease,
+    /// `CLOCK_BOOTTIME` in milliseconds.
+    until: Arc<AtomicU64>,
+    renewed: Arc<Notify>,
+}
+
+impl Held {
+    /// A lease that was asked for at `asked` (`CLOCK_BOOTTIME`) and granted for `duration`.
+    pub fn granted(lease: Lease, asked: Duration, duration: Duration) -> Self {
+        let held = Self { lease, until: Arc::default(), renewed: Arc::default() };
+        held.extend(asked, duration);
+        held
+    }
+
+    /// What the database knows it by.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Whether something may be sent now.
+    pub fn runs(&self) -> bool {
+        millis(clock::boottime()) < self.until.load(Ordering::Acquire)
+    }
+
+    /// Waits for the lease to run, which it does already unless the database is away.
+    pub async fn wait_until_it_runs(&self) {
+        while !self.runs() {
+            let renewed = self.renewed.notified();
+            if self.runs() {
+                return;
+            }
+            renewed.await;
+        }
+    }
+
+    /// Renews the lease until `stop`; returns early only when another daemon has taken it.
+    pub async fn keep(&self, state: &State, duration: Duration, stop: &CancellationToken) {
+        let pause = duration / 4;
+        let mut away = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(pause) => {}
+            }
+            let asked = clock::boottime();
+            match tokio::time::timeout(duration, state.renew(&self.lease, duration)).await {
+                Ok(Ok(true)) => {
+                    self.extend(asked, duration);
+                    if std::mem::take(&mut away) {
+                        info!("the lease is renewed again");
+                    }
+                }
+                Ok(Ok(false)) => {
+                    warn!("another daemon has taken the lease: this one stops sending and stands by");
+                    return;
+                }
+                Ok(Err(error)) if !away => {
+                    away = true;
+                    warn!(error = &error as &dyn std::error::Error, "the lease cannot be renewed; sending stops when it runs out");
+                }
+                Err(_) if !away => {
+                    away = true;
+                    warn!("renewing the lease takes too long; sending stops when it runs out");
+                }
+                Ok(Err(_)) | Err(_) => {}
+            }
+        }
+    }
+
+    fn extend(&self, asked: Duration, duration: Duration) {
+        // A tenth less than the database gives, for the call that is just being made.
+        self.until.store(millis(asked + duration * 9 / 10), Ordering::Release);
+        self.renewed.notify_waiters();
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,44 @@
+//! What an operator can set about the engine. Defaults are ZITADEL's projections' where those have the setting.
+
+use std::time::Duration;
+
+use domain::window::Policy;
+
+/// See `config.example.toml` for what each setting is for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// When to give up, and on whom.
+    pub policy: Policy,
+    /// The first wait after a failure.
+    pub retry_failed_after: Duration,
+    /// How often an idle store is asked whether anything is new.
+    pub poll_interval: Duration,
+    /// How often everything is looked at again, whether or not anything seems new.
+    pub requeue_every: Duration,
+    /// Rows a page.
+    pub bulk_limit: usize,
+    /// A group of settlements is committed at the latest after this.
+    pub flush_interval: Duration,
+    /// A group of settlements is committed once it has so many.
+    pub max_group: usize,
+    /// How long a lease runs without being renewed.
+    pub lease_duration: Duration,
+    /// How long calls in flight and the last commit may take at the end.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            retry_failed_after: Duration::from_secs(1),
+            poll_interval: Duration::from_millis(50),
+            requeue_every: Duration::from_mins(1),
+            bulk_limit: 200,
+            flush_interval: Duration::from_millis(100),
+            max_group: 500,
+            lease_duration: Duration::from_secs(10),
+            shutdown_grace: Duration::from_secs(30),
+        }
+    }
+}

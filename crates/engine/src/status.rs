@@ -1,0 +1,275 @@
+//! What the daemon knows of itself: whether it is ready, and figures for Prometheus.
+//!
+//! Labels are names of targets, outcomes and states: few, and never anything that came with an event.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    error::Error,
+    fmt::Write,
+    sync::{Mutex, MutexGuard, atomic::AtomicU64},
+    time::Duration,
+};
+
+use domain::{CursorState, FailedStatus, InstanceId, Outcome, Position, TargetId, TargetName, Timestamp, Writer};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+/// Whether the daemon can do its work.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Readiness {
+    /// It leads, and both databases answer; or it stands by for the one that leads.
+    Ready,
+    /// It cannot, for this reason.
+    NotReady(String),
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Call {
+    target: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct OfTarget {
+    target: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Failed {
+    target: String,
+    status: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Holder {
+    pid: String,
+    role: String,
+    application: String,
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub struct Status {
+    registry: Registry,
+    deliveries: Family<Call, Counter>,
+    durations: Family<OfTarget, Histogram, fn() -> Histogram>,
+    oldest: Family<OfTarget, Gauge<f64, AtomicU64>>,
+    holds: Family<OfTarget, Gauge>,
+    failed_events: Family<Failed, Gauge>,
+    horizon_delay: Gauge<f64, AtomicU64>,
+    horizon_holder: Family<Holder, Gauge<f64, AtomicU64>>,
+    leads: Gauge,
+    commits: Counter,
+    committed_cursors: Counter,
+    commit_seconds: Histogram,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    events_trouble: Option<String>,
+    state_trouble: Option<String>,
+    names: HashMap<TargetId, TargetName>,
+    standing: BTreeMap<(TargetId, InstanceId), (CursorState, Option<Timestamp>)>,
+}
+
+fn call_seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.0005, 2.0, 16))
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        let mut status = Self {
+            registry: Registry::with_prefix("postrider"),
+            deliveries: Family::default(),
+            durations: Family::new_with_constructor(call_seconds),
+            oldest: Family::default(),
+            holds: Family::default(),
+            failed_events: Family::default(),
+            horizon_delay: Gauge::default(),
+            horizon_holder: Family::default(),
+            leads: Gauge::default(),
+            commits: Counter::default(),
+            committed_cursors: Counter::default(),
+            commit_seconds: call_seconds(),
+            seen: Mutex::default(),
+        };
+        status.register();
+        status
+    }
+}
+
+impl Status {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("deliveries", "Calls made, by outcome", self.deliveries.clone());
+        registry.register_with_unit("delivery", "How long calls took", Unit::Seconds, self.durations.clone());
+        registry.register_with_unit(
+            "oldest_unsettled",
+            "Age of the oldest event that concerns the target and is not settled, as far as it was read; 0 without any",
+            Unit::Seconds,
+            self.oldest.clone(),
+        );
+        registry.register("holds", "Cursors of the target that hold, because the endpoint is in trouble", self.holds.clone());
+        registry.register("failed_events", "Rows of failed_events, by status", self.failed_events.clone());
+        registry.register_with_unit(
+            "horizon_delay",
+            "How long ago the position was stamped that open writers keep the horizon at; 0 while nobody does",
+            Unit::Seconds,
+            self.horizon_delay.clone(),
+        );
+        registry.register_with_unit(
+            "horizon_holder",
+            "Who holds the horizon back, and for how long",
+            Unit::Seconds,
+            self.horizon_holder.clone(),
+        );
+        registry.register("leads", "1 while this daemon holds the lease", self.leads.clone());
+        registry.register("commits", "Groups committed to the state", self.commits.clone());
+        registry.register("committed_cursors", "Cursors committed in them", self.committed_cursors.clone());
+        registry.register_with_unit("commit", "How long commits took", Unit::Seconds, self.commit_seconds.clone());
+    }
+
+    /// Whether the daemon can do its work.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        let seen = self.lock();
+        let trouble = [("event store", &seen.events_trouble), ("state", &seen.state_trouble)];
+        match trouble.into_iter().find_map(|(what, trouble)| trouble.as_ref().map(|trouble| format!("{what}: {trouble}"))) {
+            Some(reason) => Readiness::NotReady(reason),
+            None => Readiness::Ready,
+        }
+    }
+
+    /// The figures in Prometheus's text format.
+    #[must_use]
+    pub fn metrics(&self, now: Timestamp) -> String {
+        let mut ages: BTreeMap<&TargetName, (f64, i64)> = BTreeMap::new();
+        let seen = self.lock();
+        for ((target, _), (state, oldest)) in &seen.standing {
+            let Some(name) = seen.names.get(target) else { continue };
+            let age = oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
+            let entry = ages.entry(name).or_default();
+            entry.0 = entry.0.max(age);
+            entry.1 += i64::from(*state == CursorState::Holding);
+        }
+        for (name, (age, holds)) in ages {
+            let label = OfTarget { target: name.to_string() };
+            self.oldest.get_or_create(&label).set(age);
+            self.holds.get_or_create(&label).set(holds);
+        }
+        drop(seen);
+        let mut text = String::new();
+        if encode(&mut text, &self.registry).is_err() {
+            let _ = writeln!(text, "# the figures could not be written");
+        }
+        text
+    }
+
+    pub(crate) fn called(&self, target: &TargetName, outcome: &Outcome, took: Duration) {
+        self.deliveries.get_or_create(&Call { target: target.to_string(), outcome: outcome.label() }).inc();
+        self.durations.get_or_create(&OfTarget { target: target.to_string() }).observe(took.as_secs_f64());
+    }
+
+    /// As [`Self::called`], for a call whose answer nobody awaited.
+    pub(crate) fn called_unawaited(&self, target: &TargetId, outcome: &Outcome, took: Duration) {
+        let name = self.lock().names.get(target).cloned();
+        if let Some(name) = name {
+            self.called(&name, outcome, took);
+        }
+    }
+
+    pub(crate) fn committed(&self, cursors: usize, took: Duration) {
+        self.commits.inc();
+        self.committed_cursors.inc_by(cursors as u64);
+        self.commit_seconds.observe(took.as_secs_f64());
+        self.lock().state_trouble = None;
+    }
+
+    pub(crate) fn state_failed(&self, error: &dyn Error) {
+        self.lock().state_trouble = Some(error.to_string());
+    }
+
+    pub(crate) fn events_readable(&self) {
+        self.lock().events_trouble = None;
+    }
+
+    pub(crate) fn events_failed(&self, error: &dyn Error) {
+        self.lock().events_trouble = Some(error.to_string());
+    }
+
+    pub(crate) fn leads(&self, leads: bool) {
+        self.leads.set(i64::from(leads));
+        let mut seen = self.lock();
+        seen.standing.clear();
+        seen.state_trouble = None;
+        drop(seen);
+        self.oldest.clear();
+        self.holds.clear();
+    }
+
+    pub(crate) fn horizon(&self, safe: Position, head: Position, holder: Option<&Writer>, now: Timestamp) {
+        self.horizon_holder.clear();
+        let held_for = |writer: &Writer| writer.since.map_or(0.0, |since| now.duration_since(since).as_secs_f64());
+        let delay = match holder {
+            Some(writer) if safe < head => {
+                let text = |text: &Option<String>| text.clone().unwrap_or_default();
+                let label = Holder {
+                    pid: writer.pid.map(|pid| pid.to_string()).unwrap_or_default(),
+                    role: text(&writer.role),
+                    application: text(&writer.application),
+                };
+                self.horizon_holder.get_or_create(&label).set(held_for(writer));
+                held_for(writer)
+            }
+            _ => 0.0,
+        };
+        self.horizon_delay.set(delay);
+    }
+
+    /// Replaces the names that targets have in the figures, and the counts of their failed events.
+    pub(crate) fn targets(
+        &self,
+        names: HashMap<TargetId, TargetName>,
+        failed: &BTreeMap<(TargetName, FailedStatus), i64>,
+    ) {
+        self.failed_events.clear();
+        for ((target, status), count) in failed {
+            let label = Failed { target: target.to_string(), status: status.as_str() };
+            self.failed_events.get_or_create(&label).set(*count);
+        }
+        self.lock().names = names;
+    }
+
+    pub(crate) fn standing(
+        &self,
+        target: &TargetId,
+        instance: &InstanceId,
+        state: CursorState,
+        oldest: Option<Timestamp>,
+    ) {
+        let mut seen = self.lock();
+        match seen.standing.get_mut(&(target.clone(), instance.clone())) {
+            Some(known) => *known = (state, oldest),
+            None => {
+                seen.standing.insert((target.clone(), instance.clone()), (state, oldest));
+            }
+        }
+    }
+
+    pub(crate) fn left(&self, target: &TargetId, instance: &InstanceId) {
+        self.lock().standing.remove(&(target.clone(), instance.clone()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().expect("no holder of this lock panics")
+    }
+}

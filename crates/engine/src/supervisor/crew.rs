@@ -1,0 +1,246 @@
+//! The couriers of a daemon that leads: who must be there, who is, and what they must be told.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use domain::{Cursor, Definitions, EventKey, FailedStatus, InstanceId, Router, Target, TargetId, TargetName};
+use store::{FailedFilter, StoreError};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::{EngineError, Places};
+use crate::{
+    courier::{Courier, Shared},
+    tail::{Feeds, Sight},
+};
+
+/// Where a courier stands: one target on one instance.
+pub(super) type Place = (TargetId, InstanceId);
+
+/// A task of the daemon, by what it was when it ended.
+pub(super) enum Task {
+    Courier(Place),
+    Tail,
+    Ledger,
+    Keeper,
+}
+
+/// One courier, as its supervisor knows it.
+struct Member {
+    target: watch::Sender<Arc<Target>>,
+    nudge: watch::Sender<u64>,
+    stop: CancellationToken,
+}
+
+/// How often failed events are counted for the figures.
+const COUNT_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// See the module's head.
+pub(super) struct Crew {
+    shared: Arc<Shared>,
+    feeds: Feeds,
+    sight: Sight,
+    stop: CancellationToken,
+    definitions: Definitions,
+    revision: Option<i64>,
+    members: Places<Member>,
+    /// Something ended or appeared: who must be there is to be looked at again.
+    unsettled: bool,
+    counted: Option<Instant>,
+}
+
+impl Crew {
+    pub fn new(
+        shared: Arc<Shared>,
+        feeds: Feeds,
+        sight: Sight,
+        stop: CancellationToken,
+        definitions: Definitions,
+    ) -> Self {
+        Self {
+            shared,
+            feeds,
+            sight,
+            stop,
+            definitions,
+            revision: None,
+            members: HashMap::new(),
+            unsettled: true,
+            counted: None,
+        }
+    }
+
+    /// Waits until the tail has seen an instance for the first time.
+    pub async fn new_instances(&mut self) {
+        if self.sight.instances.changed().await.is_err() {
+            // The tail is gone, which the supervisor learns from its handle.
+            std::future::pending::<()>().await;
+        }
+        self.unsettled = true;
+    }
+
+    /// A courier has ended.
+    pub fn left(&mut self, place: &Place) {
+        self.members.remove(place);
+        self.unsettled = true;
+    }
+
+    /// Looks whether anything changed, and has everybody know.
+    pub async fn look(&mut self, tasks: &mut JoinSet<Task>) -> Result<(), StoreError> {
+        let revision = self.shared.state.revision().await?;
+        if self.revision != Some(revision) {
+            self.take_up_changes().await?;
+            self.revision = Some(revision);
+            self.unsettled = true;
+        }
+        if self.unsettled {
+            self.place(tasks).await?;
+            self.unsettled = false;
+        }
+        if self.counted.is_none_or(|counted| counted.elapsed() >= COUNT_EVERY) {
+            self.count_failed_events().await?;
+            self.counted = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Waits for all couriers, and for calls whose answers nobody awaits.
+    pub async fn join_all(&mut self, tasks: &mut JoinSet<Task>) -> Result<(), EngineError> {
+        while !self.members.is_empty() {
+            match tasks.join_next().await {
+                Some(Ok(Task::Courier(place))) => self.left(&place),
+                Some(Ok(Task::Keeper)) => return Err(EngineError::TaskEnded("lease")),
+                Some(Ok(Task::Tail)) => return Err(EngineError::TaskEnded("tail")),
+                Some(Ok(Task::Ledger)) => return Err(EngineError::TaskEnded("ledger")),
+                Some(Err(panic)) => {
+                    error!(%panic, "a task broke down");
+                    return Err(EngineError::TaskEnded("task that broke down"));
+                }
+                None => break,
+            }
+        }
+        self.shared.deliverer.finish().await;
+        Ok(())
+    }
+
+    async fn take_up_changes(&mut self) -> Result<(), StoreError> {
+        let definitions = self.shared.state.definitions().await?;
+        match Router::build(&definitions) {
+            Ok(router) => self.shared.router.store(Arc::new(router)),
+            Err(error) => {
+                error!(%error, "the definitions in the state cannot be used; those known before stay in force");
+                return Ok(());
+            }
+        }
+        self.definitions = definitions;
+        let cursors = self.shared.state.cursors().await?;
+        self.shared.ledger.fence_the_overtaken(cursors.iter().map(|cursor| (cursor.id, cursor.epoch)));
+        let asked = FailedFilter { status: Some(FailedStatus::Retrying), ..FailedFilter::default() };
+        let asked: HashSet<Place> =
+            self.shared.state.failed_events(&asked).await?.into_iter().map(|(target, at, _)| (target, at)).collect();
+        for (place, member) in &self.members {
+            if asked.contains(place) || *member.nudge.borrow() > 0 {
+                member.nudge.send_modify(|times| *times += 1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the couriers that are missing, stops those that must not be there, tells the others of their target.
+    async fn place(&mut self, tasks: &mut JoinSet<Task>) -> Result<(), StoreError> {
+        let wanted = self.wanted();
+        for (place, member) in &self.members {
+            match wanted.get(place) {
+                Some(target) => {
+                    member.target.send_if_modified(|known| std::mem::replace(known, Arc::clone(target)) != *target);
+                }
+                None => member.stop.cancel(),
+            }
+        }
+        let missing: Vec<_> = wanted.into_iter().filter(|(place, _)| !self.members.contains_key(place)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let cursors: Vec<_> = (missing.iter())
+            .map(|((target, instance), known)| {
+                (target.clone(), instance.clone(), known.first_cursor())
+            })
+            .collect();
+        self.shared.state.ensure_cursors(&cursors).await?;
+        let furthest = furthest(self.shared.state.cursors().await?);
+        for (place, target) in missing {
+            let start = furthest.get(&place.1).cloned().unwrap_or_else(|| target.first_cursor());
+            self.start(place, target, &start, tasks);
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, place: Place, target: Arc<Target>, start: &EventKey, tasks: &mut JoinSet<Task>) {
+        info!(target = %target.name, instance = %place.1, "a courier sets out");
+        let (target, target_seen) = watch::channel(target);
+        let (nudge, nudged) = watch::channel(0);
+        let stop = self.stop.child_token();
+        let courier = Courier {
+            shared: Arc::clone(&self.shared),
+            target: target_seen,
+            instance: place.1.clone(),
+            feed: self.feeds.of(&place.1, start),
+            safe: self.sight.safe.clone(),
+            nudged,
+            stop: stop.clone(),
+        };
+        let ended = place.clone();
+        tasks.spawn(async move {
+            courier.run().await;
+            Task::Courier(ended)
+        });
+        self.members.insert(place, Member { target, nudge, stop });
+    }
+
+    /// Who must be there: every target that is not paused, on every instance where it can be called. A target that is in no
+    /// execution walks along everywhere, so that one which names it is in force for the next event and not for old ones.
+    fn wanted(&self) -> HashMap<Place, Arc<Target>> {
+        let router = self.shared.router.load();
+        let targets: HashMap<&TargetId, Arc<Target>> =
+            self.definitions.targets.iter().map(|target| (&target.id, Arc::new(target.clone()))).collect();
+        let named: HashSet<&TargetName> = self.definitions.executions.iter().flat_map(domain::Execution::names).collect();
+        let mut wanted = HashMap::new();
+        for instance in self.sight.instances.borrow().iter() {
+            let called = router.targets_on(instance);
+            let idle = self.definitions.targets.iter().filter(|target| !named.contains(&target.name));
+            for id in called.iter().chain(idle.map(|target| &target.id)) {
+                let Some(target) = targets.get(id).filter(|target| !target.paused) else { continue };
+                wanted.insert((id.clone(), instance.clone()), Arc::clone(target));
+            }
+        }
+        wanted
+    }
+
+    async fn count_failed_events(&self) -> Result<(), StoreError> {
+        let names: HashMap<TargetId, TargetName> =
+            self.definitions.targets.iter().map(|target| (target.id.clone(), target.name.clone())).collect();
+        let mut counts = BTreeMap::new();
+        for (target, status, count) in self.shared.state.failed_counts().await? {
+            if let Some(name) = names.get(&target) {
+                counts.insert((name.clone(), status), count);
+            }
+        }
+        self.shared.status.targets(names, &counts);
+        Ok(())
+    }
+}
+
+/// For each instance where its most advanced cursor stands: that is where a feed begins, the others catch up by themselves.
+fn furthest(cursors: Vec<Cursor>) -> HashMap<InstanceId, EventKey> {
+    let mut furthest: HashMap<InstanceId, EventKey> = HashMap::new();
+    for cursor in cursors {
+        let key = furthest.entry(cursor.instance_id).or_insert_with(|| cursor.key.clone());
+        if cursor.key > *key {
+            *key = cursor.key;
+        }
+    }
+    furthest
+}

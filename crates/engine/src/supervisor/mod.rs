@@ -1,0 +1,294 @@
+//! The supervisor: waits for the lease, then owns every task of a daemon that leads.
+//!
+//! No task is detached: each ends through its token, and one that ends without having been asked stops the daemon with an
+//! error. Several times a second it asks whether definitions changed or an operator acted; what it finds reaches the
+//! couriers without a restart.
+
+mod crew;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use domain::{DefinitionError, Router};
+use store::{EventStore, State, StoreError, WorkerId, WorkerInfo};
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use webhook::Deliverer;
+
+use crate::{
+    Options, Retry, Status, clock, courier,
+    lease::Held,
+    ledger::Ledger,
+    tail::{Feeds, Tail},
+};
+use crew::{Crew, Task};
+
+/// How often the state is asked whether anything changed: acts take effect within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Memory for pages that couriers read for themselves, in KiB.
+const OWN_PAGES_KIB: usize = 48 << 10;
+
+/// What an engine is made of.
+#[derive(Clone)]
+pub struct Parts {
+    /// What is read.
+    pub events: EventStore,
+    /// What is kept.
+    pub state: State,
+    /// What calls.
+    pub deliverer: Deliverer,
+    /// Who this daemon is.
+    pub worker: WorkerId,
+    /// Where it runs, for operators.
+    pub info: WorkerInfo,
+}
+
+/// Why a daemon ends other than by being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The state could not be used.
+    #[error("the state cannot be used")]
+    State(#[from] StoreError),
+    /// What is in the state makes no sense.
+    #[error("the definitions in the state cannot be used")]
+    Definitions(#[from] DefinitionError),
+    /// A task ended that nobody had asked to.
+    #[error("the {0} ended unexpectedly; this is a defect")]
+    TaskEnded(&'static str),
+    /// `shutdown_grace` was over before everything was finished.
+    #[error("not everything was finished within shutdown_grace; what was not committed is sent again at the next start")]
+    GraceOver,
+}
+
+/// A daemon.
+pub struct Engine {
+    parts: Parts,
+    options: Options,
+    status: Arc<Status>,
+}
+
+enum Led {
+    Stopped,
+    LeaseLost,
+}
+
+impl Engine {
+    /// A daemon that does nothing until it [runs](Self::run).
+    #[must_use]
+    pub fn new(parts: Parts, options: Options) -> Self {
+        Self { parts, options, status: Arc::default() }
+    }
+
+    /// What it knows of itself.
+    #[must_use]
+    pub fn status(&self) -> Arc<Status> {
+        Arc::clone(&self.status)
+    }
+
+    /// Runs until `stop`: then finishes the calls in flight, commits, gives the lease back.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), EngineError> {
+        let _lock = self.parts.state.lock_daemon()?;
+        let status = Arc::clone(&self.status);
+        (self.parts.deliverer)
+            .observe_unawaited(move |target, answer| status.called_unawaited(target, &answer.outcome, answer.duration));
+        while let Some(held) = self.stand_by(&stop).await {
+            match self.lead(held, &stop).await? {
+                Led::Stopped => break,
+                Led::LeaseLost => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Until the lease is this daemon's; `None` when stopped.
+    async fn stand_by(&self, stop: &CancellationToken) -> Option<Held> {
+        let duration = self.options.lease_duration;
+        let mut told = false;
+        let mut tries = 0;
+        while !stop.is_cancelled() {
+            let asked = clock::boottime();
+            let pause = match self.parts.state.acquire(&self.parts.worker, duration, &self.parts.info).await {
+                Ok(Some(lease)) => {
+                    info!(worker = %self.parts.worker, "this daemon leads");
+                    return Some(Held::granted(lease, asked, duration));
+                }
+                Ok(None) => {
+                    if !std::mem::replace(&mut told, true) {
+                        info!(worker = %self.parts.worker, "another daemon leads; this one stands by");
+                    }
+                    tries = 0;
+                    (duration / 4).min(Duration::from_secs(1))
+                }
+                Err(error) => {
+                    tries += 1;
+                    self.status.state_failed(&error);
+                    if tries == 1 {
+                        warn!(error = &error as &dyn std::error::Error, "the lease cannot be asked for; this is tried again");
+                    }
+                    Retry::default().delay(tries)
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(pause) => {}
+            }
+        }
+        None
+    }
+
+    async fn lead(&self, held: Held, stop: &CancellationToken) -> Result<Led, EngineError> {
+        let Parts { events, state, deliverer, .. } = self.parts.clone();
+        let Some((mark, definitions)) = self.read_the_state(stop).await? else {
+            return Ok(Led::Stopped);
+        };
+        let router = Arc::new(ArcSwap::from_pointee(Router::build(&definitions)?));
+        self.status.leads(true);
+        let feeds = Feeds::default();
+        let (tail, sight) =
+            Tail::new(events.clone(), self.options.clone(), feeds.clone(), Arc::clone(&self.status), mark);
+        let ledger = Ledger::new(self.options.flush_interval, self.options.max_group);
+        let shared = Arc::new(courier::Shared {
+            options: self.options.clone(),
+            events,
+            state,
+            deliverer,
+            ledger: ledger.clone(),
+            held: held.clone(),
+            router,
+            status: Arc::clone(&self.status),
+            memory: Arc::new(Semaphore::new(OWN_PAGES_KIB)),
+        });
+
+        let (couriers_stop, rest_stop) = (CancellationToken::new(), CancellationToken::new());
+        let mut tasks = JoinSet::new();
+        {
+            let (stop, mark) = (rest_stop.clone(), sight.mark.clone());
+            let shared = Arc::clone(&shared);
+            tasks.spawn(async move {
+                shared.ledger.commit_groups(&shared.state, mark, &shared.status, &stop).await;
+                Task::Ledger
+            });
+            let stop = rest_stop.clone();
+            tasks.spawn(async move {
+                tail.run(&stop).await;
+                Task::Tail
+            });
+        }
+        let keeper_stop = CancellationToken::new();
+        let keeper = keep(held.clone(), Arc::clone(&shared), keeper_stop.clone());
+        tasks.spawn(keeper);
+
+        let mut crew = Crew::new(shared, feeds, sight, couriers_stop.clone(), definitions);
+        let led = self.supervise(&mut crew, &mut tasks, stop).await?;
+        if let Led::LeaseLost = led {
+            // Whatever is under way belongs to the daemon that leads now: its epochs fence these couriers anyway.
+            tasks.shutdown().await;
+            self.status.leads(false);
+            return Ok(led);
+        }
+        let finish = async {
+            couriers_stop.cancel();
+            crew.join_all(&mut tasks).await?;
+            rest_stop.cancel();
+            while tasks.len() > 1 {
+                let _ = tasks.join_next().await;
+            }
+            Ok::<_, EngineError>(())
+        };
+        let finished = timeout(self.options.shutdown_grace, finish).await;
+        keeper_stop.cancel();
+        let Ok(finished) = finished else {
+            tasks.shutdown().await;
+            return Err(EngineError::GraceOver);
+        };
+        finished?;
+        tasks.shutdown().await;
+        self.status.leads(false);
+        if let Err(error) = self.parts.state.release(held.lease()).await {
+            warn!(error = &error as &dyn std::error::Error, "the lease could not be given back; it runs out by itself");
+        }
+        info!("stopped: everything that was settled is committed");
+        Ok(led)
+    }
+
+    /// The watermark and the definitions, as soon as the state can be read.
+    async fn read_the_state(
+        &self,
+        stop: &CancellationToken,
+    ) -> Result<Option<(Option<store::HorizonMark>, domain::Definitions)>, EngineError> {
+        for tries in 1.. {
+            let read = async {
+                let mark = self.parts.state.horizon().await?.map(|(mark, _)| mark);
+                Ok::<_, StoreError>((mark, self.parts.state.definitions().await?))
+            };
+            match read.await {
+                Ok(read) => return Ok(Some(read)),
+                Err(error) if !error.is_transient() => return Err(error.into()),
+                Err(error) => {
+                    self.status.state_failed(&error);
+                    warn!(error = &error as &dyn std::error::Error, "the state cannot be read; this is tried again");
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(None),
+                () = sleep(Retry::default().delay(tries)) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    async fn supervise(
+        &self,
+        crew: &mut Crew,
+        tasks: &mut JoinSet<Task>,
+        stop: &CancellationToken,
+    ) -> Result<Led, EngineError> {
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut away = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(Led::Stopped),
+                Some(ended) = tasks.join_next() => match ended {
+                    Ok(Task::Keeper) => return Ok(Led::LeaseLost),
+                    Ok(Task::Courier(place)) => crew.left(&place),
+                    Ok(Task::Tail) => return Err(EngineError::TaskEnded("tail")),
+                    Ok(Task::Ledger) => return Err(EngineError::TaskEnded("ledger")),
+                    Err(panic) => {
+                        error!(%panic, "a task broke down");
+                        return Err(EngineError::TaskEnded("task that broke down"));
+                    }
+                },
+                _ = look.tick() => {}
+                () = crew.new_instances() => {}
+            }
+            match crew.look(tasks).await {
+                Ok(()) => {
+                    if std::mem::take(&mut away) {
+                        info!("the state can be read again");
+                    }
+                }
+                Err(error) => {
+                    self.status.state_failed(&error);
+                    if !std::mem::replace(&mut away, true) {
+                        warn!(error = &error as &dyn std::error::Error, "the state cannot be read; couriers go on with what they know");
+                    }
+                    sleep(LOOK_EVERY).await;
+                }
+            }
+        }
+    }
+}
+
+async fn keep(held: Held, shared: Arc<courier::Shared>, stop: CancellationToken) -> Task {
+    held.keep(&shared.state, shared.options.lease_duration, &stop).await;
+    Task::Keeper
+}
+
+/// Couriers by target and instance.
+type Places<T> = HashMap<crew::Place, T>;

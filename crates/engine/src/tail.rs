@@ -1,0 +1,309 @@
+//! The tail: reads the events table up to the horizon, once for everybody.
+//!
+//! One task for a store. While nothing is new it asks one cheap question every `poll_interval`; when something is, it takes
+//! the horizon (`store` reads, `domain::Horizon` decides) and then pages up to it, instance by instance. Nothing is ever read
+//! past the horizon. Trouble with the store is reported once and waited out; the couriers wait with it.
+//!
+//! When the server behind the connection changes (a failover, a restored copy), nothing is read until the last row that
+//! was read is found again and the store has not fallen behind the watermark: a store that lost events would otherwise
+//! have its gap skipped in silence.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use domain::{EventKey, Horizon, HorizonReading, InstanceId, Position};
+use store::{EventStore, HorizonMark, Identity, PageRequest, StoreError};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::{
+    Options, Retry, Status, clock,
+    feed::{Feed, Page},
+};
+
+/// How often the way in which positions are stamped is looked at again, for an upgrade of ZITADEL in between.
+const EXAMINE: Duration = Duration::from_mins(1);
+/// Memory for all feeds together, in bytes.
+const MEMORY: usize = 48 << 20;
+/// A page takes no more, unless a single event does.
+pub(crate) const PAGE_BYTES: usize = 1 << 20;
+/// While the horizon is held back it is looked at again after this.
+const HELD_BACK: Duration = Duration::from_millis(20);
+/// At most 200 horizon polls a second.
+const MIN_PROBE: Duration = Duration::from_millis(5);
+/// The horizon is taken at least so often, so that its holder is known and `now` is recent.
+const MAX_PROBE: Duration = Duration::from_secs(1);
+
+/// Why the tail cannot read on.
+#[derive(Debug, thiserror::Error)]
+enum TailError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A restored or failed-over copy that lacks what was already read.
+    #[error(
+        "another server answers for the event store, and it ends at {head}, before {watermark} up to where events were read: it has lost events. \
+         Nothing is sent until it has caught up; if they are gone for good, move the cursors with `postrider cursor seek`"
+    )]
+    FellBehind { head: Position, watermark: Position },
+    /// As before, found by an event.
+    #[error(
+        "another server answers for the event store, and it does not have the event at {key}, which was read before: it has lost events. \
+         Nothing is sent; if they are gone for good, move the cursors with `postrider cursor seek`"
+    )]
+    LostEvent { key: EventKey },
+}
+
+/// The feeds of all instances that have couriers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Feeds {
+    feeds: Arc<Mutex<BTreeMap<InstanceId, Arc<Feed>>>>,
+    hungry: Arc<Notify>,
+}
+
+impl Feeds {
+    /// The feed of an instance, made when there is none: it begins after `start`.
+    pub fn of(&self, instance: &InstanceId, start: &EventKey) -> Arc<Feed> {
+        let mut feeds = self.feeds.lock().expect("no holder of this lock panics");
+        let made = || Arc::new(Feed::new(instance.clone(), start.clone(), Arc::clone(&self.hungry)));
+        let feed = Arc::clone(feeds.entry(instance.clone()).or_insert_with(made));
+        self.hungry.notify_one();
+        feed
+    }
+
+    fn all(&self) -> Vec<Arc<Feed>> {
+        self.feeds.lock().expect("no holder of this lock panics").values().cloned().collect()
+    }
+}
+
+/// What the tail lets others see.
+#[derive(Clone, Debug)]
+pub(crate) struct Sight {
+    /// Up to where it is safe to read.
+    pub safe: watch::Receiver<Position>,
+    /// What the ledger persists of it.
+    pub mark: watch::Receiver<Option<HorizonMark>>,
+    /// The instances that have events.
+    pub instances: watch::Receiver<Vec<InstanceId>>,
+}
+
+/// See the module's head.
+pub(crate) struct Tail {
+    events: EventStore,
+    options: Options,
+    feeds: Feeds,
+    status: Arc<Status>,
+    horizon: Horizon,
+    identity: Option<Identity>,
+    /// The store's head when the horizon was last taken.
+    held_back: bool,
+    safe: watch::Sender<Position>,
+    mark: watch::Sender<Option<HorizonMark>>,
+    instances: watch::Sender<Vec<InstanceId>>,
+    probed: Option<Instant>,
+    examined: Instant,
+    swept: Option<Instant>,
+    looked: Instant,
+}
+
+impl Tail {
+    /// Takes up the horizon at the persisted watermark.
+    pub fn new(
+        events: EventStore,
+        options: Options,
+        feeds: Feeds,
+        status: Arc<Status>,
+        mark: Option<HorizonMark>,
+    ) -> (Self, Sight) {
+        let watermark = mark.as_ref().map_or(Position::ZERO, |mark| mark.watermark);
+        let (safe, safe_seen) = watch::channel(watermark);
+        let (mark_sender, mark_seen) = watch::channel(None);
+        let (instances, instances_seen) = watch::channel(Vec::new());
+        let tail = Self {
+            events,
+            options,
+            feeds,
+            status,
+            horizon: Horizon::resume(watermark),
+            identity: mark.and_then(|mark| mark.identity),
+            held_back: false,
+            safe,
+            mark: mark_sender,
+            instances,
+            probed: None,
+            examined: Instant::now(),
+            swept: None,
+            looked: Instant::now(),
+        };
+        (tail, Sight { safe: safe_seen, mark: mark_seen, instances: instances_seen })
+    }
+
+    /// Reads until `stop`.
+    pub async fn run(mut self, stop: &CancellationToken) {
+        let retry = Retry::default();
+        let mut failed = 0;
+        while !stop.is_cancelled() {
+            let round = tokio::select! {
+                () = stop.cancelled() => return,
+                round = self.round() => round,
+            };
+            let pause = match round {
+                Ok(pause) => {
+                    if failed > 0 {
+                        info!("the event store can be read again");
+                        failed = 0;
+                    }
+                    self.status.events_readable();
+                    pause
+                }
+                Err(error) => {
+                    failed += 1;
+                    self.status.events_failed(&error);
+                    if failed == 1 || failed % 20 == 0 {
+                        warn!(error = &error as &dyn std::error::Error, "the event store cannot be read; this is tried again");
+                    }
+                    // After an outage it may be another version of the store.
+                    self.examined = Instant::now().checked_sub(EXAMINE).unwrap_or(self.examined);
+                    retry.delay(failed)
+                }
+            };
+            if !pause.is_zero() {
+                let hungry = Arc::clone(&self.feeds.hungry);
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = sleep(pause) => {}
+                    () = hungry.notified() => {}
+                }
+            }
+        }
+    }
+
+    /// One look at the store; how long to wait before the next.
+    async fn round(&mut self) -> Result<Duration, TailError> {
+        if self.examined.elapsed() >= EXAMINE {
+            self.events.reexamine().await?;
+            self.examined = Instant::now();
+        }
+        self.look_for_instances().await?;
+        let feeds: Vec<_> = self.feeds.all().into_iter().filter(|feed| feed.wants_more()).collect();
+        let ends: Vec<_> = (feeds.iter())
+            .filter(|feed| !feed.has_more())
+            .map(|feed| (feed.instance.clone(), feed.end().position))
+            .collect();
+        let fresh = if ends.is_empty() { Vec::new() } else { self.events.fresh(&ends).await? };
+        let reads: Vec<_> =
+            feeds.into_iter().filter(|feed| feed.has_more() || fresh.contains(&feed.instance)).collect();
+        let due = self.probed.is_none_or(|probed| probed.elapsed() >= MAX_PROBE);
+        if reads.is_empty() && !due {
+            return Ok(if self.held_back { HELD_BACK.min(self.options.poll_interval) } else { self.options.poll_interval });
+        }
+        if due || self.probed.is_none_or(|probed| probed.elapsed() >= MIN_PROBE) {
+            self.take_the_horizon().await?;
+        }
+        let share = MEMORY / self.feeds.all().len().max(1);
+        let mut read_something = false;
+        for feed in &reads {
+            read_something |= self.read_page(feed, share).await?;
+        }
+        Ok(match (read_something, reads.is_empty()) {
+            (true, _) => Duration::ZERO,
+            // Something is there, but beyond the horizon.
+            (false, false) => HELD_BACK.min(self.options.poll_interval),
+            (false, true) => self.options.poll_interval,
+        })
+    }
+
+    async fn read_page(&self, feed: &Feed, share: usize) -> Result<bool, TailError> {
+        let after = feed.end();
+        let request = PageRequest {
+            instance: &feed.instance,
+            after: &after,
+            up_to: self.horizon.safe(),
+            filter: None,
+            limit: self.options.bulk_limit,
+            max_bytes: PAGE_BYTES.min(share / 2).max(64 << 10),
+        };
+        let page = self.events.page(&request).await?;
+        self.same_server(page.identity.as_ref())?;
+        let Some(end) = page.end else {
+            feed.drained();
+            return Ok(false);
+        };
+        debug!(instance = %feed.instance, rows = page.rows.len(), %end, "read a page");
+        let bytes = page.rows.iter().map(domain::Row::weight).sum();
+        feed.append(Page::new(page.rows, end, bytes), page.more, share);
+        Ok(true)
+    }
+
+    async fn take_the_horizon(&mut self) -> Result<(), TailError> {
+        let probe = self.events.probe().await?;
+        if self.identity.is_some() && self.identity != probe.identity {
+            self.make_sure_of_the_new_server(probe.head).await?;
+        }
+        let HorizonReading { safe, head, holder } = self.horizon.advance(probe.head, &probe.writers);
+        self.identity = probe.identity;
+        self.probed = Some(Instant::now());
+        self.held_back = safe < head;
+        self.status.horizon(safe, head, holder.as_ref(), clock::wall());
+        self.safe.send_if_modified(|known| std::mem::replace(known, safe) != safe);
+        let mark = HorizonMark { watermark: safe, identity: self.identity.clone() };
+        self.mark.send_replace(Some(mark));
+        Ok(())
+    }
+
+    /// A page from another server than the horizon's proves nothing.
+    fn same_server(&self, identity: Option<&Identity>) -> Result<(), TailError> {
+        if identity == self.identity.as_ref() {
+            return Ok(());
+        }
+        Err(StoreError::Switched.into())
+    }
+
+    async fn make_sure_of_the_new_server(&self, head: Position) -> Result<(), TailError> {
+        if head < self.horizon.safe() {
+            return Err(TailError::FellBehind { head, watermark: self.horizon.safe() });
+        }
+        for feed in self.feeds.all() {
+            let end = feed.end();
+            if !end.is_edge() && self.events.event(&end).await?.is_none() {
+                return Err(TailError::LostEvent { key: end });
+            }
+        }
+        info!("the event store is served by another server now; the last events read are there, reading goes on");
+        Ok(())
+    }
+
+    /// A full sweep every `requeue_every`; between sweeps the recently active ones.
+    async fn look_for_instances(&mut self) -> Result<(), TailError> {
+        let sweep = self.swept.is_none_or(|swept| swept.elapsed() >= self.options.requeue_every);
+        if !sweep && (!self.events.has_instances() || self.looked.elapsed() < MAX_PROBE) {
+            return Ok(());
+        }
+        let found = if sweep {
+            for feed in self.feeds.all() {
+                feed.read_again();
+            }
+            self.events.instances().await?
+        } else {
+            let since = clock::wall() - domain::SignedDuration::from_secs(10);
+            self.events.recent_instances(since).await?
+        };
+        self.looked = Instant::now();
+        if sweep {
+            self.swept = Some(Instant::now());
+        }
+        self.instances.send_if_modified(|known| {
+            let new: Vec<_> = found.into_iter().filter(|instance| !known.contains(instance)).collect();
+            let any = !new.is_empty();
+            known.extend(new);
+            any
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! A whole daemon in this process: store, state and engine in a temporary folder.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use domain::{
+    Condition, EventKey, EventType, Execution, ExecutionTarget, Ordering, PayloadEncoding, PayloadMode, Position,
+    SigningKey, Source, Start, Target, TargetKind,
+};
+use postrider_engine::{Engine, EngineError, Options, Parts};
+use store::{DefinitionsChange, EventStore, NewEvent, State, StateOptions, WorkerId, WorkerInfo};
+use tempfile::TempDir;
+use test_support::Receiver;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use webhook::{Deliverer, DeliveryOptions};
+
+/// The key that every target signs with.
+pub fn key() -> SigningKey {
+    SigningKey::from("a key for tests".to_owned())
+}
+
+/// See the module's head.
+pub struct House {
+    _folder: TempDir,
+    pub events: EventStore,
+    pub state: State,
+    pub options: Options,
+}
+
+/// An engine that runs.
+pub struct Running {
+    stop: CancellationToken,
+    task: JoinHandle<Result<(), EngineError>>,
+}
+
+impl Running {
+    /// Stops it as SIGTERM would.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.expect("the engine does not panic").expect("the engine stops as asked");
+    }
+}
+
+impl House {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("there is room");
+        let events = EventStore::create_sqlite(&folder.path().join("events.db")).await.expect("a store is made");
+        let url = format!("sqlite://{}", folder.path().join("state.db").display());
+        let state = State::connect(&StateOptions { url }).await.expect("the state opens");
+        state.migrate().await.expect("the state has its tables");
+        let options = Options {
+            retry_failed_after: Duration::from_millis(10),
+            poll_interval: Duration::from_millis(10),
+            ..Options::default()
+        };
+        Self { _folder: folder, events, state, options }
+    }
+
+    /// A target at a receiver, called for every event of a condition.
+    pub async fn target(&self, name: &str, receiver: &Receiver, condition: Condition) {
+        let target = Target {
+            id: format!("id-{name}").into(),
+            name: name.into(),
+            kind: TargetKind::Webhook,
+            endpoint: receiver.url().parse().expect("a receiver has a URL"),
+            timeout: Duration::from_secs(2),
+            interrupt_on_error: false,
+            signing_keys: vec![key()],
+            ordering: Ordering::Strict,
+            max_in_flight: 1,
+            start: Start::Beginning,
+            start_position: Position::ZERO,
+            headers: BTreeMap::new(),
+            exclude: Vec::new(),
+            payload: PayloadMode::Full,
+            payload_encoding: PayloadEncoding::Base64,
+            paused: false,
+            source: Source::Api,
+        };
+        let known = self.state.definitions().await.expect("definitions are read").executions;
+        let mut targets = known
+            .into_iter()
+            .find(|execution| execution.condition == condition)
+            .map(|execution| execution.targets)
+            .unwrap_or_default();
+        targets.push(ExecutionTarget::Target(name.into()));
+        let execution = Execution { condition, instance: None, targets, exclude: Vec::new() };
+        let change = DefinitionsChange { targets: vec![target], executions: vec![execution], ..Default::default() };
+        self.state.apply(&change, "test").await.expect("the target is set");
+    }
+
+    /// Appends events of these types, one aggregate for all.
+    pub async fn append(&self, types: &[&str]) -> Vec<EventKey> {
+        let events: Vec<_> = types
+            .iter()
+            .map(|event_type| NewEvent {
+                instance_id: "i".into(),
+                aggregate_type: "user".into(),
+                aggregate_id: "a".into(),
+                event_type: EventType::from(*event_type),
+                revision: Some(2),
+                payload: Some("{\"a\":1}".into()),
+                creator: "c".into(),
+                owner: "o".into(),
+            })
+            .collect();
+        match &self.events {
+            EventStore::Sqlite(store) => store.append(&events).await.expect("events are appended"),
+            EventStore::Postgres(_) => unreachable!("this house stands on SQLite"),
+        }
+    }
+
+    pub fn start(&self) -> Running {
+        let delivery = DeliveryOptions {
+            egress: vec!["127.0.0.1".parse().expect("an address")],
+            ..DeliveryOptions::default()
+        };
+        let parts = Parts {
+            events: self.events.clone(),
+            state: self.state.clone(),
+            deliverer: Deliverer::new(&delivery).expect("calls can be made"),
+            worker: WorkerId("w".to_owned()),
+            info: WorkerInfo { host: "here".into(), pid: 1, version: "0".into() },
+        };
+        let stop = CancellationToken::new();
+        let engine = Engine::new(parts, self.options.clone());
+        #[expect(clippy::disallowed_methods, reason = "a test owns its tasks")]
+        let task = tokio::spawn(engine.run(stop.clone()));
+        Running { stop, task }
+    }
+}

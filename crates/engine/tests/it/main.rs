@@ -1,0 +1,4 @@
+//! The engine on a real SQLite store, delivering to real receivers.
+
+mod delivery;
+mod house;
