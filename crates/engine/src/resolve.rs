@@ -1,8 +1,9 @@
 //! Where `now`, `beginning`, a position or a time lies in the store: for a new target's start, and for a seek.
 //!
 //! `now` is the horizon and not the newest event: a transaction that is open when a target is created may still commit
-//! events below the newest one. The horizon of a running daemon is taken from the state; without one it is found by
-//! waiting until the writers that were seen first are gone, which proves the head of that look.
+//! events below the newest one. With no writer about, the head of one look is the horizon. Otherwise that of a running
+//! daemon is taken from the state, and without one the writers are waited for until those that were seen first are gone,
+//! which proves the head of that look.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -55,6 +56,10 @@ pub async fn resolve_start(events: &EventStore, state: &State, start: Start) -> 
 }
 
 async fn now(events: &EventStore, state: &State) -> Result<(Position, Option<Writer>), ResolveError> {
+    let first = events.probe().await.map_err(ResolveError::Probe)?;
+    if first.writers.is_empty() {
+        return Ok((first.head, None));
+    }
     if let Some((mark, when)) = state.horizon().await.map_err(ResolveError::Watermark)? {
         let age = Duration::try_from(clock::wall().duration_since(when)).unwrap_or_default();
         // A daemon that has only just begun may not know any horizon yet.
@@ -62,7 +67,6 @@ async fn now(events: &EventStore, state: &State) -> Result<(Position, Option<Wri
             return Ok((mark.watermark, None));
         }
     }
-    let first = events.probe().await.map_err(ResolveError::Probe)?;
     let seen: HashSet<&str> = first.writers.iter().map(|writer| writer.vxid.as_str()).collect();
     let deadline = Instant::now() + PATIENCE;
     let mut remaining = first.writers.clone();

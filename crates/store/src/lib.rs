@@ -1,1 +1,22 @@
-//! placeholder
+//! Every SQL statement of postrider: the event stores it reads and the state it keeps.
+//!
+//! - [`EventStore`]: an events table in PostgreSQL (ZITADEL's or any other) or SQLite. It is only read; how far it is
+//!   safe to read is answered by a [`Probe`], the decision itself is `domain::Horizon`.
+//! - `State`: definitions, cursors, failed events, leases. Written in short transactions, never across an HTTP call.
+//!
+//! What this crate deliberately does not do: decide *when* to look (`engine`), or whom an event concerns (`domain`).
+//! No other crate knows sqlx.
+
+mod error;
+mod events;
+mod state;
+
+pub use error::StoreError;
+pub use events::{
+    Columns, EventStore, EventStoreOptions, Finding, HorizonSource, Identity, NewEvent, Page, PageRequest,
+    PostgresEvents, Probe, SCAN_BOUND, Severity, SqliteEvents, Table,
+};
+pub use state::{
+    AuditEntry, Claim, DaemonLock, DefinitionsChange, FailedFilter, HorizonMark, Lease, LeaseInfo, Migrated, State,
+    StateOptions, WorkerId, WorkerInfo,
+};

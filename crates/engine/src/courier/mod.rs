@@ -178,7 +178,7 @@ impl Courier {
                 () = self.stop.cancelled() => break,
                 () = seat.fenced().cancelled() => {}
                 _ = grown.changed(), if window.wants_more() => {}
-                _ = self.safe.changed(), if window.wants_more() && reader.catching_up => {}
+                _ = self.safe.changed(), if window.wants_more() && reader.elsewhere => {}
                 _ = self.nudged.changed() => self.nudged.mark_changed(),
                 () = sleep(wait), if calls.is_empty() => {
                     if window.state().0 == CursorState::Halted {

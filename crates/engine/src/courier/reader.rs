@@ -34,8 +34,10 @@ pub(super) struct Reader {
     at: EventKey,
     open: Option<Open>,
     bulk_limit: usize,
-    /// Whether the open page, or the one to come, is the courier's own.
+    /// Whether the page in hand is the courier's own, because it has far to go.
     pub catching_up: bool,
+    /// Whether the feed had nothing to say of where the courier stands: then it reads for itself as the horizon moves.
+    pub elsewhere: bool,
 }
 
 struct Open {
@@ -56,7 +58,7 @@ impl Reader {
         at: EventKey,
         bulk_limit: usize,
     ) -> Self {
-        Self { feed, events, router, target, memory, at, open: None, bulk_limit, catching_up: false }
+        Self { feed, events, router, target, memory, at, open: None, bulk_limit, catching_up: false, elsewhere: false }
     }
 
     /// Lets go of the page in hand, and reads on after `at` when asked again.
@@ -97,7 +99,9 @@ impl Reader {
     }
 
     async fn turn_the_page(&mut self, safe: Position, router: &Router) -> Result<bool, StoreError> {
-        let (page, memory) = match self.feed.read(&self.at) {
+        let read = self.feed.read(&self.at);
+        self.elsewhere = matches!(read, Read::Elsewhere);
+        let (page, memory) = match read {
             Read::CaughtUp => {
                 self.catching_up = false;
                 return Ok(false);
@@ -137,6 +141,7 @@ impl Reader {
         let page = self.events.page(&request).await?;
         let Some(end) = page.end else {
             // Nothing up to the horizon: the next thing comes after it.
+            self.catching_up = false;
             self.at = self.at.clone().max(EventKey::after(safe));
             return Ok(None);
         };

@@ -11,7 +11,7 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{EngineError, Places};
+use super::EngineError;
 use crate::{
     courier::{Courier, Shared},
     tail::{Feeds, Sight},
@@ -46,7 +46,7 @@ pub(super) struct Crew {
     stop: CancellationToken,
     definitions: Definitions,
     revision: Option<i64>,
-    members: Places<Member>,
+    members: HashMap<Place, Member>,
     /// Something ended or appeared: who must be there is to be looked at again.
     unsettled: bool,
     counted: Option<Instant>,

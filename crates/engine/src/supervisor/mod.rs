@@ -6,7 +6,7 @@
 
 mod crew;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use domain::{DefinitionError, Router};
@@ -267,7 +267,11 @@ impl Engine {
                 _ = look.tick() => {}
                 () = crew.new_instances() => {}
             }
-            match crew.look(tasks).await {
+            let looked = tokio::select! {
+                () = stop.cancelled() => return Ok(Led::Stopped),
+                looked = crew.look(tasks) => looked,
+            };
+            match looked {
                 Ok(()) => {
                     if std::mem::take(&mut away) {
                         info!("the state can be read again");
@@ -290,5 +294,3 @@ async fn keep(held: Held, shared: Arc<courier::Shared>, stop: CancellationToken)
     Task::Keeper
 }
 
-/// Couriers by target and instance.
-type Places<T> = HashMap<crew::Place, T>;

@@ -1,0 +1,169 @@
+//! An event store, as a reader sees it. It is never written to, except that SQLite stores can be made here.
+//!
+//! The cast: [`EventStoreOptions`] say what to read; [`EventStore::probe`] says how far the writers are;
+//! [`EventStore::page`] reads on from a key up to a position; [`EventStore::check`] tells an operator what is amiss.
+//!
+//! Invariants: rows come in the order of [`EventKey`], each once; a row whose key can be read is never left out and
+//! never fails a page, it becomes [`domain::Row::Broken`]; a page is bounded in rows, in bytes and in rows scanned.
+
+mod collect;
+mod options;
+mod page;
+mod postgres;
+mod report;
+mod sqlite;
+
+use std::path::Path;
+
+use domain::{EventKey, InstanceId, Position, Row, Timestamp};
+
+pub use options::{Columns, EventStoreOptions, HorizonSource, Table};
+pub use page::{Page, PageRequest, SCAN_BOUND};
+pub use postgres::PostgresEvents;
+pub use report::{Finding, Identity, Probe, Severity};
+pub use sqlite::{NewEvent, SqliteEvents};
+
+use crate::StoreError;
+
+/// An events table that is followed. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum EventStore {
+    /// In PostgreSQL: ZITADEL's, or one that is described by [`Columns`].
+    Postgres(PostgresEvents),
+    /// In a SQLite file.
+    Sqlite(SqliteEvents),
+}
+
+macro_rules! each {
+    ($self:ident, $store:ident => $call:expr) => {
+        match $self {
+            Self::Postgres($store) => $call,
+            Self::Sqlite($store) => $call,
+        }
+    };
+}
+
+impl EventStore {
+    /// Connects and examines the table. Refuses what cannot be read in order and without loss: a missing table or
+    /// column (naming the nearest), no privilege, a standby, a custom position of neither sequence nor identity
+    /// without a horizon being set, a sequence with a cache.
+    pub async fn connect(options: &EventStoreOptions) -> Result<Self, StoreError> {
+        match options.url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("postgres" | "postgresql") => PostgresEvents::connect(options).await.map(Self::Postgres),
+            Some("sqlite") => SqliteEvents::connect(&options.url).await.map(Self::Sqlite),
+            _ => Err(StoreError::Url {
+                what: "event store",
+                reason: "it must begin with postgres:// or sqlite://".to_owned(),
+            }),
+        }
+    }
+
+    /// Makes a SQLite event store, or opens the one that is there.
+    pub async fn create_sqlite(path: &Path) -> Result<Self, StoreError> {
+        SqliteEvents::create(path).await.map(Self::Sqlite)
+    }
+
+    /// How the horizon is found at present.
+    #[must_use]
+    pub fn source(&self) -> HorizonSource {
+        match self {
+            Self::Postgres(store) => store.source(),
+            Self::Sqlite(_) => HorizonSource::Sequence,
+        }
+    }
+
+    /// Examines the table again: an upgrade of ZITADEL can change how positions are stamped.
+    pub async fn reexamine(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(store) => store.reexamine().await,
+            Self::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// Whether events belong to instances. If not, everything is on the instance with the empty name.
+    #[must_use]
+    pub fn has_instances(&self) -> bool {
+        match self {
+            Self::Postgres(store) => store.has_instances(),
+            Self::Sqlite(_) => true,
+        }
+    }
+
+    /// What an operator should know about this store.
+    pub async fn check(&self) -> Result<Vec<Finding>, StoreError> {
+        each!(self, store => store.check().await)
+    }
+
+    /// Every instance that has events, by skipping through the index. One empty name for stores without instances.
+    pub async fn instances(&self) -> Result<Vec<InstanceId>, StoreError> {
+        each!(self, store => store.instances().await)
+    }
+
+    /// The instances that have an event created since then.
+    pub async fn recent_instances(&self, since: Timestamp) -> Result<Vec<InstanceId>, StoreError> {
+        each!(self, store => store.recent_instances(since).await)
+    }
+
+    /// Which of these have an event with a position above: one cheap statement, one index probe for each.
+    pub async fn fresh(&self, known: &[(InstanceId, Position)]) -> Result<Vec<InstanceId>, StoreError> {
+        each!(self, store => store.fresh(known).await)
+    }
+
+    /// Where the head is and who may still write below it. [`StoreError::Standby`] when in recovery.
+    pub async fn probe(&self) -> Result<Probe, StoreError> {
+        each!(self, store => store.probe().await)
+    }
+
+    /// The next rows after a key, up to a position.
+    pub async fn page(&self, request: &PageRequest<'_>) -> Result<Page, StoreError> {
+        each!(self, store => store.page(request).await)
+    }
+
+    /// One row, if it is there.
+    pub async fn event(&self, key: &EventKey) -> Result<Option<Row>, StoreError> {
+        each!(self, store => store.event(key).await)
+    }
+
+    /// The first position of this time or later.
+    pub async fn position_at(&self, time: Timestamp) -> Result<Position, StoreError> {
+        each!(self, store => store.position_at(time).await)
+    }
+
+    /// How many rows a request is about, counting no further than `cap`. `limit` and `max_bytes` do not matter here.
+    pub async fn count(&self, request: &PageRequest<'_>, cap: u64) -> Result<u64, StoreError> {
+        each!(self, store => store.count(request, cap).await)
+    }
+
+    /// Writes events, all or none. Only a SQLite store can be written to.
+    pub async fn append(&self, events: &[NewEvent]) -> Result<Vec<EventKey>, StoreError> {
+        match self {
+            Self::Postgres(_) => {
+                Err(StoreError::Unusable { reason: "a PostgreSQL event store is only read".to_owned() })
+            }
+            Self::Sqlite(store) => store.append(events).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EventStore, EventStoreOptions, PageRequest};
+
+    fn moves(future: impl Send) {
+        drop(future);
+    }
+
+    #[expect(dead_code, reason = "it is enough that this compiles: a task that reads can move between threads")]
+    fn every_call_can_be_made_in_a_task(store: &EventStore, options: &EventStoreOptions, request: &PageRequest<'_>) {
+        moves(EventStore::connect(options));
+        moves(store.reexamine());
+        moves(store.check());
+        moves(store.instances());
+        moves(store.fresh(&[]));
+        moves(store.probe());
+        moves(store.page(request));
+        moves(store.event(request.after));
+        moves(store.count(request, 1));
+        moves(store.append(&[]));
+    }
+}

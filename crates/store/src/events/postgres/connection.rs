@@ -1,0 +1,125 @@
+//! Connections to a PostgreSQL event store: read-only, with a time limit on everything.
+//!
+//! Invariants: no statement is waited for longer than its limit, whatever became of the server or the network, and a
+//! connection that did not answer is closed and not used again. The pool knows its own backends, each by its process
+//! id and start, so that they are told apart from a writer that is given the same process id later.
+
+use std::{
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use sqlx::{
+    AssertSqlSafe, PgConnection, PgPool, Postgres, Row as _,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::time::error::Elapsed;
+
+use crate::StoreError;
+
+/// For what runs many times a second.
+pub(super) const SHORT: Duration = Duration::from_secs(10);
+/// For a page; a little more than the server's own `statement_timeout`, which reports more.
+pub(super) const LONG: Duration = Duration::from_secs(35);
+
+const CONNECT: Duration = Duration::from_secs(10);
+const MAX_CONNECTIONS: u32 = 8;
+
+/// What every session is set to.
+///
+/// Custom plans and no full sorts: a page must be read along the index even when the statistics are old or a bound is
+/// a parameter. An incremental sort is not a full one.
+const SETTINGS: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
+    SET default_transaction_read_only = on; SET default_transaction_isolation = 'read committed'; \
+    SET plan_cache_mode = force_custom_plan; SET enable_sort = off; SET jit = off; \
+    SET max_parallel_workers_per_gather = 0; SET client_encoding = 'UTF8'; \
+    SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3";
+
+/// The session's process and when it started, in microseconds since the epoch.
+const WHO_AM_I: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::int8 FROM pg_stat_activity \
+    WHERE pid = pg_backend_pid()";
+
+/// The sessions of one pool.
+#[derive(Clone, Default, Debug)]
+pub(super) struct OwnSessions(Arc<Mutex<Vec<(i32, i64)>>>);
+
+impl OwnSessions {
+    /// More than the pool can hold, so that only closed ones are forgotten.
+    const KEPT: usize = 8 * MAX_CONNECTIONS as usize;
+
+    fn add(&self, pid: i32, started: i64) {
+        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|session| session.0 != pid);
+        sessions.push((pid, started));
+        let excess = sessions.len().saturating_sub(Self::KEPT);
+        sessions.drain(..excess);
+    }
+
+    /// Process ids and starts, for `unnest`.
+    pub fn arrays(&self) -> (Vec<i32>, Vec<i64>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().unzip()
+    }
+}
+
+/// A pool that connects when it is first used.
+pub(super) fn pool(url: &str) -> Result<(PgPool, OwnSessions), StoreError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|error| StoreError::Url { what: "event store", reason: reason(error) })?;
+    let options = match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name("postrider"),
+    };
+    let sessions = OwnSessions::default();
+    let known = sessions.clone();
+    let pool = PgPoolOptions::new()
+        .max_connections(MAX_CONNECTIONS)
+        .acquire_timeout(CONNECT)
+        .idle_timeout(Duration::from_mins(5))
+        .after_connect(move |connection, _| {
+            let known = known.clone();
+            Box::pin(async move {
+                sqlx::raw_sql(SETTINGS).execute(&mut *connection).await?;
+                if let Some(row) = sqlx::query(WHO_AM_I).fetch_optional(&mut *connection).await? {
+                    known.add(row.try_get(0)?, row.try_get(1)?);
+                }
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options);
+    Ok((pool, sessions))
+}
+
+/// The driver's words on a URL, which quote single options but never the whole.
+fn reason(error: sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Configuration(source) => source.to_string(),
+        _ => "it does not parse".to_owned(),
+    }
+}
+
+/// A connection from the pool.
+pub(super) async fn acquire(pool: &PgPool, operation: &'static str) -> Result<PoolConnection<Postgres>, StoreError> {
+    pool.acquire().await.map_err(StoreError::database(operation))
+}
+
+/// The end of a statement that was waited for with a limit. After a timeout the connection is in an unknown state and
+/// is closed: waiting for it to come round could take as long as TCP does to notice.
+pub(super) fn settle<T>(
+    operation: &'static str,
+    after: Duration,
+    connection: PoolConnection<Postgres>,
+    result: Result<Result<T, sqlx::Error>, Elapsed>,
+) -> Result<T, StoreError> {
+    if let Ok(result) = result {
+        return result.map_err(StoreError::database(operation));
+    }
+    drop::<PgConnection>(connection.detach());
+    Err(StoreError::Timeout { operation, after })
+}
+
+/// A statement that was built once, from quoted names and constants only.
+pub(super) fn safe(sql: &Arc<str>) -> AssertSqlSafe<Arc<str>> {
+    AssertSqlSafe(Arc::clone(sql))
+}

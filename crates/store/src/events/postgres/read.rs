@@ -1,0 +1,234 @@
+//! Reading events: pages, single rows, counts, and what is new on which instance.
+
+use std::sync::Arc;
+
+use domain::{EventKey, InstanceId, Position, Row, Timestamp, TypeFilter};
+use futures_util::TryStreamExt as _;
+use sqlx::{
+    AssertSqlSafe, Postgres, Row as _,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
+use tokio::time::timeout;
+
+use super::{
+    PostgresEvents,
+    connection::{LONG, SHORT, acquire, safe, settle},
+    decode,
+    layout::Layout,
+    probe,
+};
+use crate::{
+    StoreError,
+    events::{
+        HorizonSource, Page, PageRequest,
+        collect::{Bounds, Collector, Place, cast, filtered},
+    },
+};
+
+const PAGE: &str = "read a page of events";
+
+/// The parameters that every read of a range begins with.
+fn range<'q>(sql: &Arc<str>, layout: &Layout, request: &PageRequest<'_>) -> Query<'q, Postgres, PgArguments> {
+    let after = request.after;
+    let filter = request.filter.filter(|_| filtered(request));
+    sqlx::query::<Postgres>(AssertSqlSafe(Arc::clone(sql)))
+        .bind(request.instance.as_str().to_owned())
+        .bind(bound(layout, after.position))
+        .bind(bound(layout, request.up_to))
+        .bind(after.position.to_string())
+        .bind(after.in_tx_order)
+        .bind(after.instance_id.as_str().to_owned())
+        .bind(after.aggregate_type.as_str().to_owned())
+        .bind(after.aggregate_id.as_str().to_owned())
+        .bind(after.sequence)
+        .bind(filter.map(|filter| filter.types.clone()))
+        .bind(filter.map(patterns))
+}
+
+/// A position as the column's type has it. Integer columns are compared with the whole number below, which is right for
+/// `>=` together with the key and exact for `<=` and `>`.
+fn bound(layout: &Layout, position: Position) -> String {
+    if !layout.position.is_integer() {
+        return position.to_string();
+    }
+    let text = position.to_string();
+    let whole = text.split_once('.').map_or(text.as_str(), |(whole, _)| whole);
+    // Beyond 64 bits there is nothing: a column of integers ends there.
+    whole.parse::<i64>().unwrap_or(if whole.starts_with('-') { i64::MIN } else { i64::MAX }).to_string()
+}
+
+/// What lies below a group, for LIKE.
+fn patterns(filter: &TypeFilter) -> Vec<String> {
+    let escape = |group: &String| {
+        let mut pattern = String::with_capacity(group.len() + 2);
+        for character in group.chars() {
+            if matches!(character, '\\' | '%' | '_') {
+                pattern.push('\\');
+            }
+            pattern.push(character);
+        }
+        pattern + ".%"
+    };
+    filter.groups.iter().map(escape).collect()
+}
+
+/// [`super::sql::Statements::page`] with its parameters.
+pub(super) fn page_query<'q>(
+    sql: &Arc<str>,
+    layout: &Layout,
+    request: &PageRequest<'_>,
+) -> Query<'q, Postgres, PgArguments> {
+    let bounds = Bounds::of(request);
+    range(sql, layout, request).bind(cast(bounds.scan)).bind(cast(bounds.rows)).bind(cast(bounds.bytes))
+}
+
+pub(super) async fn page(store: &PostgresEvents, request: &PageRequest<'_>) -> Result<Page, StoreError> {
+    let (examined, statements) = store.known();
+    let query = page_query(&statements.page, &examined.layout, request);
+    let mut collector = Collector::new(Bounds::of(request), request.after.clone());
+    let mut connection = acquire(&store.pool, PAGE).await?;
+    // What went wrong while decoding is kept apart from what the driver says.
+    let mut taken = Err(StoreError::Switched);
+    let read = timeout(LONG, async {
+        // Rows are taken one at a time and decoded at once, so that no more than the page is in memory.
+        let mut rows = query.fetch(&mut *connection);
+        while let Some(row) = rows.try_next().await? {
+            taken = take(&mut collector, &row, &examined.layout);
+            if !matches!(taken, Ok(true)) {
+                break;
+            }
+        }
+        Ok(())
+    })
+    .await;
+    settle(PAGE, LONG, connection, read)?;
+    // Even an empty page has a row: it says which server answered.
+    taken?;
+    Ok(collector.finish())
+}
+
+/// `false` when the page is full.
+fn take(collector: &mut Collector, row: &PgRow, layout: &Layout) -> Result<bool, StoreError> {
+    if collector.is_empty() {
+        collector.identify(probe::server(row)?);
+    }
+    let place = || -> Result<Option<Place>, sqlx::Error> {
+        let Some(number) = row.try_get::<Option<i64>, _>("p_number")? else { return Ok(None) };
+        Ok(Some(Place { number, wanted: row.try_get("p_wanted")?, cut: row.try_get("p_cut")? }))
+    };
+    match place().map_err(StoreError::database(PAGE))? {
+        Some(place) if place.wanted => collector.push(place, decode::row(row, layout)?),
+        Some(place) => collector.mark(place, &decode::key(row)?),
+        None => Ok(false),
+    }
+}
+
+pub(super) async fn count(store: &PostgresEvents, request: &PageRequest<'_>, cap: u64) -> Result<u64, StoreError> {
+    const OPERATION: &str = "count events";
+    let (examined, statements) = store.known();
+    let query = range(&statements.count, &examined.layout, request).bind(i64::try_from(cap).unwrap_or(i64::MAX));
+    let mut connection = acquire(&store.pool, OPERATION).await?;
+    let read = timeout(LONG, query.fetch_one(&mut *connection)).await;
+    let row = settle(OPERATION, LONG, connection, read)?;
+    let count: i64 = row.try_get(0).map_err(StoreError::database(OPERATION))?;
+    Ok(count.unsigned_abs())
+}
+
+pub(super) async fn event(store: &PostgresEvents, key: &EventKey) -> Result<Option<Row>, StoreError> {
+    const OPERATION: &str = "read an event";
+    let (examined, statements) = store.known();
+    let whole = bound(&examined.layout, key.position);
+    if whole.parse::<Position>().ok() != Some(key.position) {
+        return Ok(None);
+    }
+    let query = sqlx::query(safe(&statements.event))
+        .bind(key.instance_id.as_str())
+        .bind(whole)
+        .bind(key.aggregate_type.as_str())
+        .bind(key.aggregate_id.as_str())
+        .bind(key.sequence)
+        .bind(key.in_tx_order);
+    let mut connection = acquire(&store.pool, OPERATION).await?;
+    let read = timeout(LONG, query.fetch_optional(&mut *connection)).await;
+    settle(OPERATION, LONG, connection, read)?.map(|row| decode::row(&row, &examined.layout)).transpose()
+}
+
+pub(super) async fn fresh(
+    store: &PostgresEvents,
+    known: &[(InstanceId, Position)],
+) -> Result<Vec<InstanceId>, StoreError> {
+    const OPERATION: &str = "look for new events";
+    let (examined, statements) = store.known();
+    let (instances, positions): (Vec<_>, Vec<_>) =
+        known.iter().map(|(instance, position)| (instance.as_str(), bound(&examined.layout, *position))).unzip();
+    let query = sqlx::query(safe(&statements.fresh)).bind(instances).bind(positions);
+    let mut connection = acquire(&store.pool, OPERATION).await?;
+    let read = timeout(SHORT, query.fetch_all(&mut *connection)).await;
+    instance_ids(OPERATION, &settle(OPERATION, SHORT, connection, read)?)
+}
+
+pub(super) async fn instances(store: &PostgresEvents) -> Result<Vec<InstanceId>, StoreError> {
+    const OPERATION: &str = "list the instances";
+    let (_, statements) = store.known();
+    let mut connection = acquire(&store.pool, OPERATION).await?;
+    let read = timeout(LONG, sqlx::query(safe(&statements.instances)).fetch_all(&mut *connection)).await;
+    instance_ids(OPERATION, &settle(OPERATION, LONG, connection, read)?)
+}
+
+pub(super) async fn recent(store: &PostgresEvents, since: Timestamp) -> Result<Vec<InstanceId>, StoreError> {
+    const OPERATION: &str = "list the instances with recent events";
+    let (_, statements) = store.known();
+    let query = sqlx::query(safe(&statements.recent)).bind(since.as_microsecond());
+    let mut connection = acquire(&store.pool, OPERATION).await?;
+    let read = timeout(LONG, query.fetch_all(&mut *connection)).await;
+    instance_ids(OPERATION, &settle(OPERATION, LONG, connection, read)?)
+}
+
+fn instance_ids(operation: &'static str, rows: &[PgRow]) -> Result<Vec<InstanceId>, StoreError> {
+    rows.iter()
+        .map(|row| row.try_get::<String, _>(0).map(InstanceId::from).map_err(StoreError::database(operation)))
+        .collect()
+}
+
+/// ZITADEL's positions are times. Elsewhere the first row of this time or later says; behind the last one when there
+/// is none.
+pub(super) async fn position_at(store: &PostgresEvents, time: Timestamp) -> Result<Position, StoreError> {
+    let (examined, statements) = store.known();
+    let by_clock = Position::from_micros(time.as_microsecond()).max(Position::ZERO);
+    if examined.layout.zitadel {
+        return Ok(by_clock);
+    }
+    let query = sqlx::query(safe(&statements.first_since)).bind(time.as_microsecond());
+    if let Some(first) = scalar(store, query).await? {
+        return Ok(first);
+    }
+    match examined.source {
+        HorizonSource::Clock | HorizonSource::TxStart => Ok(by_clock),
+        HorizonSource::Sequence => {
+            let last = scalar(store, sqlx::query(safe(&statements.last))).await?;
+            Ok(last.map_or(Position::ZERO, behind))
+        }
+    }
+}
+
+/// The next whole number.
+fn behind(position: Position) -> Position {
+    let text = position.to_string();
+    let whole = text.split_once('.').map_or(text.as_str(), |(whole, _)| whole);
+    whole.parse::<i64>().map_or(position, |whole| Position::from_integer(whole.saturating_add(1)))
+}
+
+async fn scalar(
+    store: &PostgresEvents,
+    query: Query<'_, Postgres, PgArguments>,
+) -> Result<Option<Position>, StoreError> {
+    const OPERATION: &str = "look up a position by time";
+    let mut connection = acquire(&store.pool, OPERATION).await?;
+    let read = timeout(LONG, query.fetch_one(&mut *connection)).await;
+    let row = settle(OPERATION, LONG, connection, read)?;
+    let text: Option<String> = row.try_get(0).map_err(StoreError::database(OPERATION))?;
+    text.map(|text| text.parse())
+        .transpose()
+        .map_err(|error: domain::PositionError| StoreError::Invalid { operation: OPERATION, reason: error.to_string() })
+}

@@ -1,0 +1,91 @@
+//! Who did what: one row for every operator's act.
+
+use domain::{InstanceId, TargetId, TargetName, Timestamp};
+
+use super::{State, database::Work, row};
+use crate::StoreError;
+
+const RECORD: &str = "INSERT INTO audit (at, actor, act, target_id, target, instance_id, was, became, reason)
+     VALUES ({now}, $1, $2, $3, (SELECT name FROM targets WHERE id = $4), $5, $6, $7, $8)";
+const LATEST: &str = "SELECT at, actor, act, target_id, target, instance_id, was, became, reason FROM audit
+     ORDER BY id DESC LIMIT $1";
+const RAISE: &str = "UPDATE revision SET revision = revision + 1 WHERE id = 1 RETURNING revision";
+
+/// One act.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AuditEntry {
+    /// When, by the database's clock.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What: `apply`, `pause`, `resume`, `seek`, `skip`, `retry`, `discard`, and for definitions `target.create`,
+    /// `target.update`, `target.delete`, `execution.set`, `execution.delete`.
+    pub act: String,
+    /// On which target.
+    pub target_id: Option<TargetId>,
+    /// Its name at that time.
+    pub target: Option<TargetName>,
+    /// On which instance.
+    pub instance: Option<InstanceId>,
+    /// What it was before.
+    pub from: Option<String>,
+    /// What it is since.
+    pub to: Option<String>,
+    /// What the operator said, or a detail.
+    pub reason: Option<String>,
+}
+
+/// What is recorded of an act; the time and the target's name are added by the database.
+pub(super) struct Record<'a> {
+    pub(super) actor: &'a str,
+    pub(super) act: &'a str,
+    pub(super) target: Option<&'a TargetId>,
+    pub(super) instance: Option<&'a InstanceId>,
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) reason: Option<&'a str>,
+}
+
+pub(super) async fn record(work: &mut Work, act: Record<'_>) -> Result<(), StoreError> {
+    let target = act.target.map(ToString::to_string);
+    let statement = work
+        .sql(RECORD)
+        .bind(row::clean(act.actor))
+        .bind(act.act)
+        .bind(target.clone())
+        .bind(target)
+        .bind(act.instance.map(ToString::to_string))
+        .bind(act.from.as_deref().map(row::clean))
+        .bind(act.to.as_deref().map(row::clean))
+        .bind(act.reason.map(row::clean));
+    work.run(statement).await.map(drop)
+}
+
+/// Raises the revision: late in a transaction, since everybody who changes something waits for this row.
+pub(super) async fn raise_revision(work: &mut Work) -> Result<i64, StoreError> {
+    let row = work.row(work.sql(RAISE)).await?.ok_or_else(|| work.invalid("the row of the revision is gone"))?;
+    work.decoded(row::number(&row, "revision"))
+}
+
+impl State {
+    /// The latest acts, the last one first.
+    pub async fn audit(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        let mut work = self.database.read("read the audit").await?;
+        let rows = work.rows(work.sql(LATEST).bind(i64::from(limit))).await?;
+        work.decoded(rows.iter().map(entry).collect())
+    }
+}
+
+fn entry(row: &sqlx::any::AnyRow) -> Result<AuditEntry, sqlx::Error> {
+    Ok(AuditEntry {
+        at: row::time(row, "at")?,
+        actor: row::text(row, "actor")?,
+        act: row::text(row, "act")?,
+        target_id: row::optional_text(row, "target_id")?.map(Into::into),
+        target: row::optional_text(row, "target")?.map(Into::into),
+        instance: row::optional_text(row, "instance_id")?.map(Into::into),
+        from: row::optional_text(row, "was")?,
+        to: row::optional_text(row, "became")?,
+        reason: row::optional_text(row, "reason")?,
+    })
+}

@@ -1,0 +1,113 @@
+//! The definitions in force: targets and executions that were not removed, in one consistent reading.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use domain::{Definitions, Execution, ExecutionTarget, SigningKey, Target, TargetName};
+use sqlx::any::AnyRow;
+
+use super::{State, database::Work, row};
+use crate::StoreError;
+
+const REVISION: &str = "SELECT revision FROM revision WHERE id = 1";
+const TARGETS: &str = "SELECT id, name, kind, endpoint, timeout, interrupt_on_error, ordering, max_in_flight, start,
+     start_position, headers, excluded, payload, payload_encoding, paused, source
+     FROM targets WHERE removed_at IS NULL ORDER BY name, id";
+const SIGNING_KEYS: &str = "SELECT target_id, signing_key FROM signing_keys ORDER BY target_id, ordinal";
+const EXECUTIONS: &str = "SELECT id, condition, instance_id, excluded FROM executions ORDER BY condition, instance_id IS NOT NULL, instance_id";
+const EXECUTION_TARGETS: &str = "SELECT execution_targets.execution_id, targets.name, execution_targets.include
+     FROM execution_targets LEFT JOIN targets ON targets.id = execution_targets.target_id
+     ORDER BY execution_targets.execution_id, execution_targets.ordinal";
+
+impl State {
+    /// Raised by every change of the definitions and by every operator's act.
+    pub async fn revision(&self) -> Result<i64, StoreError> {
+        revision(&mut self.database.read("read the revision").await?).await
+    }
+
+    /// Everything that is defined, ordered by name and by condition.
+    pub async fn definitions(&self) -> Result<Definitions, StoreError> {
+        let mut work = self.database.snapshot("read the definitions").await?;
+        let definitions = load(&mut work).await?;
+        work.rollback().await?;
+        Ok(definitions)
+    }
+}
+
+async fn revision(work: &mut Work) -> Result<i64, StoreError> {
+    let row = work.row(work.sql(REVISION)).await?.ok_or_else(|| work.invalid("the row of the revision is gone"))?;
+    work.decoded(row::number(&row, "revision"))
+}
+
+/// All of it, as seen by the transaction of `work`.
+pub(super) async fn load(work: &mut Work) -> Result<Definitions, StoreError> {
+    let revision = revision(work).await?;
+    let targets = work.rows(work.sql(TARGETS)).await?;
+    let keys = work.rows(work.sql(SIGNING_KEYS)).await?;
+    let executions = work.rows(work.sql(EXECUTIONS)).await?;
+    let entries = work.rows(work.sql(EXECUTION_TARGETS)).await?;
+    work.decoded(assemble(revision, &targets, &keys, &executions, &entries))
+}
+
+fn assemble(
+    revision: i64,
+    targets: &[AnyRow],
+    keys: &[AnyRow],
+    executions: &[AnyRow],
+    entries: &[AnyRow],
+) -> Result<Definitions, sqlx::Error> {
+    let mut keys_of: HashMap<String, Vec<SigningKey>> = HashMap::new();
+    for row in keys {
+        keys_of.entry(row::text(row, "target_id")?).or_default().push(row::text(row, "signing_key")?.into());
+    }
+    let mut entries_of: HashMap<i64, Vec<ExecutionTarget>> = HashMap::new();
+    for row in entries {
+        entries_of.entry(row::number(row, "execution_id")?).or_default().push(entry(row)?);
+    }
+    Ok(Definitions {
+        revision,
+        targets: targets.iter().map(|row| target(row, &mut keys_of)).collect::<Result<_, _>>()?,
+        executions: executions.iter().map(|row| execution(row, &mut entries_of)).collect::<Result<_, _>>()?,
+    })
+}
+
+fn target(row: &AnyRow, keys: &mut HashMap<String, Vec<SigningKey>>) -> Result<Target, sqlx::Error> {
+    let id = row::text(row, "id")?;
+    Ok(Target {
+        signing_keys: keys.remove(&id).unwrap_or_default(),
+        id: id.into(),
+        name: row::text(row, "name")?.into(),
+        kind: row::word(row, "kind")?,
+        endpoint: row::parsed(row, "endpoint")?,
+        timeout: Duration::from_micros(row::number(row, "timeout")?.try_into().unwrap_or_default()),
+        interrupt_on_error: row::flag(row, "interrupt_on_error")?,
+        ordering: row::word(row, "ordering")?,
+        max_in_flight: row::count(row, "max_in_flight")?,
+        start: row::parsed(row, "start")?,
+        start_position: row::parsed(row, "start_position")?,
+        headers: row::json::<BTreeMap<String, String>>(row, "headers")?,
+        exclude: row::json(row, "excluded")?,
+        payload: row::word(row, "payload")?,
+        payload_encoding: row::word(row, "payload_encoding")?,
+        paused: row::flag(row, "paused")?,
+        source: row::word(row, "source")?,
+    })
+}
+
+fn execution(row: &AnyRow, entries: &mut HashMap<i64, Vec<ExecutionTarget>>) -> Result<Execution, sqlx::Error> {
+    Ok(Execution {
+        condition: row::parsed(row, "condition")?,
+        instance: row::optional_text(row, "instance_id")?.map(Into::into),
+        targets: entries.remove(&row::number(row, "id")?).unwrap_or_default(),
+        exclude: row::json(row, "excluded")?,
+    })
+}
+
+fn entry(row: &AnyRow) -> Result<ExecutionTarget, sqlx::Error> {
+    Ok(match row::optional_text(row, "name")? {
+        Some(name) => ExecutionTarget::Target(TargetName::from(name)),
+        None => ExecutionTarget::Include(row::parsed(row, "include")?),
+    })
+}

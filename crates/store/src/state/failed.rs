@@ -1,0 +1,160 @@
+//! Failed events as rows: listing, writing and removing them.
+
+use domain::{CursorId, EventKey, FailedEvent, FailedStatus, InstanceId, TargetId};
+
+use super::{
+    State,
+    database::{Statement, Work},
+    row::{self, FAILED_COLUMNS, KEY_COLUMNS},
+};
+use crate::StoreError;
+
+/// Rows in one statement; 13 parameters each, SQLite takes 32,766.
+const CHUNK: usize = 500;
+
+const COUNTS: &str = "SELECT cursors.target_id, failed_events.status, count(*) AS events FROM failed_events
+     JOIN cursors ON cursors.id = failed_events.cursor_id GROUP BY cursors.target_id, failed_events.status";
+
+const MATCHING: &str = "FROM failed_events
+     JOIN cursors ON cursors.id = failed_events.cursor_id JOIN targets ON targets.id = cursors.target_id
+     WHERE (CAST($1 AS TEXT) IS NULL OR cursors.target_id = $1) AND (CAST($2 AS TEXT) IS NULL OR cursors.instance_id = $2)
+     AND (CAST($3 AS TEXT) IS NULL OR failed_events.aggregate_id = $3)
+     AND (CAST($4 AS BIGINT) IS NULL OR failed_events.sequence = $4)
+     AND (CAST($5 AS TEXT) IS NULL OR failed_events.status = $5)";
+
+/// Which failed events; what is `None` does not narrow.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FailedFilter {
+    /// Of one target.
+    pub target: Option<TargetId>,
+    /// On one instance.
+    pub instance: Option<InstanceId>,
+    /// Of one aggregate.
+    pub aggregate_id: Option<String>,
+    /// With this number within its aggregate.
+    pub sequence: Option<i64>,
+    /// With this status.
+    pub status: Option<FailedStatus>,
+}
+
+impl State {
+    /// The failed events that match, ordered by target name, instance and key; those of removed targets included.
+    pub async fn failed_events(
+        &self,
+        filter: &FailedFilter,
+    ) -> Result<Vec<(TargetId, InstanceId, FailedEvent)>, StoreError> {
+        let mut work = self.database.read("list failed events").await?;
+        let sql = format!("SELECT targets.name, cursors.target_id, cursors.instance_id, {FAILED_COLUMNS} {MATCHING}");
+        let rows = work.rows(bind(work.sql(&sql), filter)).await?;
+        let decode = |row| {
+            let owner = (row::text(row, "name")?, row::text(row, "target_id")?, row::text(row, "instance_id")?);
+            Ok((owner, row::failed(row)?))
+        };
+        let mut found: Vec<_> = work.decoded(rows.iter().map(decode).collect::<Result<_, _>>())?;
+        found.sort_by(|(owner, failed), (other, later)| (owner, &failed.key).cmp(&(other, &later.key)));
+        Ok(found.into_iter().map(|((_, target, instance), failed)| (target.into(), instance.into(), failed)).collect())
+    }
+}
+
+impl State {
+    /// How many failed events each target has, by status: for the figures.
+    pub async fn failed_counts(&self) -> Result<Vec<(TargetId, FailedStatus, i64)>, StoreError> {
+        let mut work = self.database.read("count failed events").await?;
+        let rows = work.rows(work.sql(COUNTS)).await?;
+        let decode =
+            |row| Ok((row::text(row, "target_id")?.into(), row::text(row, "status")?, row::number(row, "events")?));
+        let counts: Vec<(TargetId, String, i64)> = work.decoded(rows.iter().map(decode).collect())?;
+        let known =
+            |(target, status, events): (_, String, _)| status.parse().ok().map(|status| (target, status, events));
+        Ok(counts.into_iter().filter_map(known).collect())
+    }
+}
+
+/// The cursors that have failed events that match.
+pub(super) async fn cursors_matching(work: &mut Work, filter: &FailedFilter) -> Result<Vec<CursorId>, StoreError> {
+    let sql = format!("SELECT DISTINCT failed_events.cursor_id {MATCHING}");
+    let rows = work.rows(bind(work.sql(&sql), filter)).await?;
+    work.decoded(rows.iter().map(|row| row::number(row, "cursor_id").map(CursorId)).collect())
+}
+
+/// The failed events that match, each with its cursor, in order.
+pub(super) async fn matching(
+    work: &mut Work,
+    filter: &FailedFilter,
+) -> Result<Vec<(CursorId, FailedEvent)>, StoreError> {
+    let sql = format!("SELECT failed_events.cursor_id, {FAILED_COLUMNS} {MATCHING}");
+    let rows = work.rows(bind(work.sql(&sql), filter)).await?;
+    let decode = |row| Ok((CursorId(row::number(row, "cursor_id")?), row::failed(row)?));
+    let mut found: Vec<_> = work.decoded(rows.iter().map(decode).collect::<Result<_, _>>())?;
+    found.sort_by(|(cursor, failed), (other, later)| (cursor, &failed.key).cmp(&(other, &later.key)));
+    Ok(found)
+}
+
+/// The failed events of one cursor with one of these statuses, in order.
+pub(super) async fn of_cursor(
+    work: &mut Work,
+    id: CursorId,
+    statuses: &[FailedStatus],
+) -> Result<Vec<FailedEvent>, StoreError> {
+    let mut statement = work.sql(&format!(
+        "SELECT {FAILED_COLUMNS} FROM failed_events WHERE cursor_id = $1 AND status IN {}",
+        row::placeholders(1, statuses.len(), 2)
+    ));
+    statement = statement.bind(id.0);
+    for status in statuses {
+        statement = statement.bind(status.as_str());
+    }
+    let rows = work.rows(statement).await?;
+    let mut failed: Vec<FailedEvent> = work.decoded(rows.iter().map(row::failed).collect::<Result<_, _>>())?;
+    failed.sort_by(|one, other| one.key.cmp(&other.key));
+    Ok(failed)
+}
+
+/// Writes or overwrites failed events; `first_failed` of a row that is there stays. Each key at most once.
+pub(super) async fn put(work: &mut Work, failed: &[(CursorId, &FailedEvent)]) -> Result<(), StoreError> {
+    for chunk in failed.chunks(CHUNK) {
+        let mut statement = work.sql_once(&format!(
+            "INSERT INTO failed_events (cursor_id, {KEY_COLUMNS}, event_type, failure_count, status, error, first_failed,
+             last_failed) VALUES {}
+             ON CONFLICT (cursor_id, aggregate_type, aggregate_id, sequence, position, in_tx_order, event_instance_id)
+             DO UPDATE SET event_type = excluded.event_type, failure_count = excluded.failure_count,
+             status = excluded.status, error = excluded.error, last_failed = excluded.last_failed",
+            row::placeholders(chunk.len(), 13, 1)
+        ));
+        for (cursor, failed) in chunk {
+            statement = row::bind_key!(statement.bind(cursor.0), failed.key)
+                .bind(row::clean(failed.event_type.as_str()))
+                .bind(i64::from(failed.failure_count))
+                .bind(failed.status.as_str())
+                .bind(row::clean(&failed.error))
+                .bind(failed.first_failed.as_microsecond())
+                .bind(failed.last_failed.as_microsecond());
+        }
+        work.run(statement).await?;
+    }
+    Ok(())
+}
+
+/// Removes failed events; those that are not there do no harm.
+pub(super) async fn remove(work: &mut Work, keys: &[(CursorId, EventKey)]) -> Result<(), StoreError> {
+    for chunk in keys.chunks(CHUNK) {
+        let mut statement = work.sql_once(&format!(
+            "DELETE FROM failed_events WHERE (cursor_id, {KEY_COLUMNS}) IN (VALUES {})",
+            row::placeholders(chunk.len(), 7, 1)
+        ));
+        for (cursor, key) in chunk {
+            statement = row::bind_key!(statement.bind(cursor.0), key);
+        }
+        work.run(statement).await?;
+    }
+    Ok(())
+}
+
+fn bind(statement: Statement, filter: &FailedFilter) -> Statement {
+    statement
+        .bind(filter.target.as_ref().map(ToString::to_string))
+        .bind(filter.instance.as_ref().map(ToString::to_string))
+        .bind(filter.aggregate_id.clone())
+        .bind(filter.sequence)
+        .bind(filter.status.map(|status| status.as_str().to_owned()))
+}

@@ -1,0 +1,69 @@
+//! What postrider keeps: definitions, cursors, failed events, leases, the horizon's watermark and the audit.
+//!
+//! The cast: [`State`] is the door and each file beside this one a part of it. Whoever writes a cursor presents its
+//! epoch; an operator's act and a new owner raise it. An operator's act also raises the revision, by which a running
+//! daemon sees that there is something to read again, and leaves a row in the audit.
+//!
+//! Invariants: rows are locked in one order everywhere (lease, cursors by their ids, failed events, revision, definitions), so no two
+//! transactions wait for each other; positions are compared here and never in SQL, where they are text; times come from the
+//! database's clock. Signing keys and header values are stored as they are and never printed.
+//!
+//! What this module does not do: decide when anything happens, or read the event store.
+
+mod apply;
+mod audit;
+mod commit;
+mod cursors;
+mod database;
+mod definitions;
+mod failed;
+mod horizon;
+mod leases;
+mod lock;
+mod migrate;
+mod operate;
+mod row;
+
+pub use apply::DefinitionsChange;
+pub use audit::AuditEntry;
+pub use cursors::Claim;
+pub use failed::FailedFilter;
+pub use horizon::HorizonMark;
+pub use leases::{Lease, LeaseInfo, WorkerId, WorkerInfo};
+pub use lock::DaemonLock;
+pub use migrate::Migrated;
+
+use self::database::Database;
+use crate::StoreError;
+
+/// Where the state lives.
+#[derive(Clone)]
+pub struct StateOptions {
+    /// `postgres://…` (the schema `postrider` of that database) or `sqlite:///path/to/state.db`.
+    pub url: String,
+}
+
+/// The URL may hold a password.
+impl std::fmt::Debug for StateOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StateOptions").finish_non_exhaustive()
+    }
+}
+
+/// The state of postrider; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct State {
+    database: Database,
+}
+
+impl State {
+    /// Connects. A SQLite file that is not there is only made by [`State::migrate`].
+    pub async fn connect(options: &StateOptions) -> Result<Self, StoreError> {
+        Ok(Self { database: Database::connect(&options.url).await? })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.database.read("reach the state").await?.raw("SELECT 1").await
+    }
+}

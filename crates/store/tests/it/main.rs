@@ -1,0 +1,14 @@
+//! Tests of the store against real databases: `events_*` of event stores, `state_*` of the state.
+
+mod events_custom;
+mod events_horizon;
+mod events_paging;
+mod events_payload;
+mod events_sqlite;
+mod events_support;
+mod state_definitions;
+mod state_leases;
+mod state_ledger;
+mod state_operators;
+mod state_schema;
+mod state_support;

@@ -1,0 +1,214 @@
+//! Every test of the state runs on both databases, through [`on_both`].
+
+use std::{collections::BTreeMap, time::Duration};
+
+use domain::{
+    Cursor, CursorState, Definitions, EventKey, Execution, ExecutionTarget, FailedEvent, FailedStatus, InstanceId,
+    Ordering, PayloadEncoding, PayloadMode, Position, Settlement, Source, Start, Target, TargetId, TargetKind,
+    Timestamp,
+};
+use postrider_store::{DefinitionsChange, Lease, State, StateOptions, WorkerId, WorkerInfo};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
+use test_support::TestDatabase;
+
+enum Keeper {
+    Postgres(TestDatabase),
+    Sqlite { _folder: tempfile::TempDir },
+}
+
+/// A state of the test's own, not migrated.
+pub struct Fixture {
+    pub state: State,
+    pub url: String,
+    keeper: Keeper,
+}
+
+impl Fixture {
+    async fn postgres() -> Self {
+        let database = TestDatabase::create_icu().await;
+        Self::new(database.url(), Keeper::Postgres(database)).await
+    }
+
+    async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let url = format!("sqlite://{}/state.db", folder.path().display());
+        Self::new(url, Keeper::Sqlite { _folder: folder }).await
+    }
+
+    async fn new(url: String, keeper: Keeper) -> Self {
+        Self { state: connect(&url).await, url, keeper }
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.keeper, Keeper::Postgres(_))
+    }
+
+    /// The database, where the state is in PostgreSQL.
+    pub fn postgres_database(&self) -> Option<&TestDatabase> {
+        match &self.keeper {
+            Keeper::Postgres(database) => Some(database),
+            Keeper::Sqlite { .. } => None,
+        }
+    }
+
+    /// Runs SQL behind the state's back.
+    pub async fn execute(&self, sql: &str) {
+        match &self.keeper {
+            Keeper::Postgres(database) => database.execute(&format!("SET search_path TO postrider; {sql}")).await,
+            Keeper::Sqlite { .. } => {
+                let mut conn = SqliteConnection::connect(&self.url).await.expect("the state's file is there");
+                sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut conn).await.expect("the test's SQL is right");
+            }
+        }
+    }
+
+    /// A number behind the state's back; tables are found in the schema of the state.
+    pub async fn number(&self, sql: &str) -> i64 {
+        match &self.keeper {
+            Keeper::Postgres(database) => {
+                let mut conn = database.pool().acquire().await.expect("the server takes connections");
+                sqlx::raw_sql("SET search_path TO postrider").execute(&mut *conn).await.expect("the schema is there");
+                let row = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_one(&mut *conn).await;
+                row.expect("the test's SQL is right").get(0)
+            }
+            Keeper::Sqlite { .. } => {
+                let mut conn = SqliteConnection::connect(&self.url).await.expect("the state's file is there");
+                let row = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_one(&mut conn).await;
+                row.expect("the test's SQL is right").get(0)
+            }
+        }
+    }
+
+    /// Defines targets of these names, each with id `<name>-id` and an execution for everything.
+    pub async fn define(&self, names: &[&str]) {
+        let change = DefinitionsChange {
+            targets: names.iter().map(|name| target(name)).collect(),
+            executions: vec![execution("event", None, names)],
+            ..DefinitionsChange::default()
+        };
+        self.state.apply(&change, "test").await.expect("the definitions are valid");
+    }
+
+    /// A cursor of a target that was defined.
+    pub async fn cursor(&self, name: &str, instance: &str) -> Cursor {
+        let (target, instance) = (id(name), InstanceId::from(instance));
+        let wanted = [(target.clone(), instance.clone(), EventKey::before(Position::from_integer(100)))];
+        self.state.ensure_cursors(&wanted).await.expect("cursors can be made");
+        self.state.cursor(&target, &instance).await.expect("cursors can be read").expect("it was just made")
+    }
+
+    /// The lease, for a new worker of this name.
+    pub async fn lease(&self, worker: &str) -> Lease {
+        acquire(&self.state, worker).await.expect("nobody else holds the lease")
+    }
+
+    /// Lets the lease run out.
+    pub async fn expire_lease(&self) {
+        self.execute("UPDATE leases SET expires_at = 1").await;
+    }
+
+    pub async fn definitions(&self) -> Definitions {
+        self.state.definitions().await.expect("definitions can be read")
+    }
+}
+
+pub async fn connect(url: &str) -> State {
+    State::connect(&StateOptions { url: url.to_owned() }).await.expect("the test's database takes connections")
+}
+
+pub async fn acquire(state: &State, worker: &str) -> Option<Lease> {
+    let info = WorkerInfo { host: "here".to_owned(), pid: 1, version: "0.1.0".to_owned() };
+    state.acquire(&WorkerId(worker.to_owned()), Duration::from_mins(1), &info).await.expect("a lease can be asked for")
+}
+
+/// Runs a test on both databases, migrated.
+pub async fn on_both(test: impl AsyncFn(&Fixture)) {
+    on_both_empty(async |fixture: &Fixture| {
+        fixture.state.migrate().await.expect("an empty database can be migrated");
+        test(fixture).await;
+    })
+    .await;
+}
+
+/// Runs a test on both databases as they are before anything was done.
+pub async fn on_both_empty(test: impl AsyncFn(&Fixture)) {
+    println!("on SQLite");
+    test(&Fixture::sqlite().await).await;
+    println!("on PostgreSQL");
+    test(&Fixture::postgres().await).await;
+}
+
+pub fn id(name: &str) -> TargetId {
+    format!("{name}-id").into()
+}
+
+pub fn target(name: &str) -> Target {
+    Target {
+        id: id(name),
+        name: name.into(),
+        kind: TargetKind::Webhook,
+        endpoint: "https://crm.example.com/zitadel?token=t0ken".parse().expect("it is a URL"),
+        timeout: Duration::from_millis(10_500),
+        interrupt_on_error: true,
+        signing_keys: vec!["first key".into(), "second key".into()],
+        ordering: Ordering::Strict,
+        max_in_flight: 8,
+        start: Start::Beginning,
+        start_position: Position::ZERO,
+        headers: BTreeMap::from([("X-Tenant".to_owned(), "acme \"quoted\"".to_owned())]),
+        exclude: vec!["user.human.password.*".parse().expect("it is a pattern")],
+        payload: PayloadMode::Full,
+        payload_encoding: PayloadEncoding::Json,
+        paused: false,
+        source: Source::Api,
+    }
+}
+
+pub fn execution(condition: &str, instance: Option<&str>, targets: &[&str]) -> Execution {
+    Execution {
+        condition: condition.parse().expect("it is a condition"),
+        instance: instance.map(Into::into),
+        targets: targets.iter().map(|name| ExecutionTarget::Target((*name).into())).collect(),
+        exclude: vec!["session.*".parse().expect("it is a pattern")],
+    }
+}
+
+/// The key of an event at a whole position.
+pub fn key(position: i64) -> EventKey {
+    EventKey {
+        position: Position::from_integer(position),
+        in_tx_order: 1,
+        instance_id: "one".into(),
+        aggregate_type: "user".into(),
+        aggregate_id: format!("u{position}").as_str().into(),
+        sequence: position,
+    }
+}
+
+pub fn failed(position: i64, status: FailedStatus, count: u32) -> FailedEvent {
+    FailedEvent {
+        key: key(position),
+        event_type: "user.human.added".into(),
+        failure_count: count,
+        status,
+        error: format!("answered 500, {count} times"),
+        first_failed: at(i64::from(count)),
+        last_failed: at(i64::from(count) + 1),
+    }
+}
+
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_743_070_963 + seconds).expect("it is a time of this century")
+}
+
+pub fn settlement(position: i64) -> Settlement {
+    Settlement {
+        key: key(position),
+        event_date: Some(at(position)),
+        delivered: Some((Position::from_integer(position), 1)),
+        parked_in_a_row: 2,
+        state: CursorState::Live,
+        reason: Some("a\0reason".to_owned()),
+        failed: Vec::new(),
+    }
+}

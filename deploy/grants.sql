@@ -1,0 +1,8 @@
+-- What postrider needs in the event store's database. Run as its owner; then set a password for the role.
+CREATE ROLE postrider LOGIN;
+GRANT USAGE ON SCHEMA eventstore TO postrider;
+GRANT SELECT ON eventstore.events2 TO postrider;
+-- Welcome: lets postrider say who holds the horizon, and since when.
+GRANT pg_read_all_stats TO postrider;
+-- Only if the state lives in this database too: a schema of its own.
+CREATE SCHEMA postrider AUTHORIZATION postrider;
