@@ -80,7 +80,10 @@ impl Held {
                 }
                 Ok(Err(error)) if !away => {
                     away = true;
-                    warn!(error = &error as &dyn std::error::Error, "the lease cannot be renewed; sending stops when it runs out");
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the lease cannot be renewed; sending stops when it runs out"
+                    );
                 }
                 Err(_) if !away => {
                     away = true;

@@ -75,6 +75,7 @@ pub struct Status {
 
 #[derive(Debug, Default)]
 struct Seen {
+    starting: Option<String>,
     events_trouble: Option<String>,
     state_trouble: Option<String>,
     names: HashMap<TargetId, TargetName>,
@@ -118,7 +119,11 @@ impl Status {
             Unit::Seconds,
             self.oldest.clone(),
         );
-        registry.register("holds", "Cursors of the target that hold, because the endpoint is in trouble", self.holds.clone());
+        registry.register(
+            "holds",
+            "Cursors of the target that hold, because the endpoint is in trouble",
+            self.holds.clone(),
+        );
         registry.register("failed_events", "Rows of failed_events, by status", self.failed_events.clone());
         registry.register_with_unit(
             "horizon_delay",
@@ -142,8 +147,12 @@ impl Status {
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         let seen = self.lock();
-        let trouble = [("event store", &seen.events_trouble), ("state", &seen.state_trouble)];
-        match trouble.into_iter().find_map(|(what, trouble)| trouble.as_ref().map(|trouble| format!("{what}: {trouble}"))) {
+        let trouble =
+            [("starting", &seen.starting), ("event store", &seen.events_trouble), ("state", &seen.state_trouble)];
+        match trouble
+            .into_iter()
+            .find_map(|(what, trouble)| trouble.as_ref().map(|trouble| format!("{what}: {trouble}")))
+        {
             Some(reason) => Readiness::NotReady(reason),
             None => Readiness::Ready,
         }
@@ -185,6 +194,11 @@ impl Status {
         if let Some(name) = name {
             self.called(&name, outcome, took);
         }
+    }
+
+    /// The databases are not reached yet, for this reason; an engine that runs knows better from then on.
+    pub fn starting(&self, reason: Option<String>) {
+        self.lock().starting = reason;
     }
 
     pub(crate) fn committed(&self, cursors: usize, took: Duration) {

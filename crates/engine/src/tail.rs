@@ -166,7 +166,10 @@ impl Tail {
                     failed += 1;
                     self.status.events_failed(&error);
                     if failed == 1 || failed % 20 == 0 {
-                        warn!(error = &error as &dyn std::error::Error, "the event store cannot be read; this is tried again");
+                        warn!(
+                            error = &error as &dyn std::error::Error,
+                            "the event store cannot be read; this is tried again"
+                        );
                     }
                     // After an outage it may be another version of the store.
                     self.examined = Instant::now().checked_sub(EXAMINE).unwrap_or(self.examined);
@@ -201,7 +204,11 @@ impl Tail {
             feeds.into_iter().filter(|feed| feed.has_more() || fresh.contains(&feed.instance)).collect();
         let due = self.probed.is_none_or(|probed| probed.elapsed() >= MAX_PROBE);
         if reads.is_empty() && !due {
-            return Ok(if self.held_back { HELD_BACK.min(self.options.poll_interval) } else { self.options.poll_interval });
+            return Ok(if self.held_back {
+                HELD_BACK.min(self.options.poll_interval)
+            } else {
+                self.options.poll_interval
+            });
         }
         if due || self.probed.is_none_or(|probed| probed.elapsed() >= MIN_PROBE) {
             self.take_the_horizon().await?;

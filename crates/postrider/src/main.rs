@@ -1,1 +1,29 @@
-fn main(){}
+//! The `postrider` binary: command line, config, wiring. What is decided, is decided in the other crates.
+//!
+//! Exit codes are a promise to scripts: 0 done, 1 failed, 2 wrong usage or configuration.
+
+mod apply;
+mod cli;
+mod clock;
+mod commands;
+mod config;
+mod connect;
+mod context;
+mod demo;
+mod failure;
+mod logging;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::FromArgMatches;
+
+fn main() -> ExitCode {
+    let matches = cli::command().get_matches();
+    let cli = cli::Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::report(&error.into()),
+    };
+    runtime.block_on(cli.run()).unwrap_or_else(|error| failure::report(&error))
+}

@@ -77,7 +77,9 @@ impl Courier {
         while let Some(claim) = self.claim().await {
             match self.walk(claim).await {
                 Ended::Stopped => break,
-                Ended::Fenced => info!(target = %name, instance = %self.instance, "the cursor was moved by another hand: beginning again from there"),
+                Ended::Fenced => {
+                    info!(target = %name, instance = %self.instance, "the cursor was moved by another hand: beginning again from there")
+                }
             }
         }
         self.shared.status.left(&self.target.borrow().id, &self.instance);

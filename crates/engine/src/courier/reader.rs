@@ -126,8 +126,7 @@ impl Reader {
         router: &Router,
     ) -> Result<Option<(Page, OwnedSemaphorePermit)>, StoreError> {
         let kib = u32::try_from(PAGE_BYTES >> 10).expect("a page is small");
-        let mut memory =
-            Arc::clone(&self.memory).acquire_many_owned(kib).await.expect("the semaphore is never closed");
+        let mut memory = Arc::clone(&self.memory).acquire_many_owned(kib).await.expect("the semaphore is never closed");
         let nobody = TypeFilter { all: false, types: Vec::new(), groups: Vec::new() };
         let filter = router.filter(&self.target, &self.feed.instance).unwrap_or(nobody);
         let request = PageRequest {

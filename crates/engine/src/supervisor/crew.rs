@@ -165,9 +165,7 @@ impl Crew {
             return Ok(());
         }
         let cursors: Vec<_> = (missing.iter())
-            .map(|((target, instance), known)| {
-                (target.clone(), instance.clone(), known.first_cursor())
-            })
+            .map(|((target, instance), known)| (target.clone(), instance.clone(), known.first_cursor()))
             .collect();
         self.shared.state.ensure_cursors(&cursors).await?;
         let furthest = furthest(self.shared.state.cursors().await?);
@@ -206,7 +204,8 @@ impl Crew {
         let router = self.shared.router.load();
         let targets: HashMap<&TargetId, Arc<Target>> =
             self.definitions.targets.iter().map(|target| (&target.id, Arc::new(target.clone()))).collect();
-        let named: HashSet<&TargetName> = self.definitions.executions.iter().flat_map(domain::Execution::names).collect();
+        let named: HashSet<&TargetName> =
+            self.definitions.executions.iter().flat_map(domain::Execution::names).collect();
         let mut wanted = HashMap::new();
         for instance in self.sight.instances.borrow().iter() {
             let called = router.targets_on(instance);

@@ -61,7 +61,9 @@ pub enum EngineError {
     #[error("the {0} ended unexpectedly; this is a defect")]
     TaskEnded(&'static str),
     /// `shutdown_grace` was over before everything was finished.
-    #[error("not everything was finished within shutdown_grace; what was not committed is sent again at the next start")]
+    #[error(
+        "not everything was finished within shutdown_grace; what was not committed is sent again at the next start"
+    )]
     GraceOver,
 }
 
@@ -78,16 +80,10 @@ enum Led {
 }
 
 impl Engine {
-    /// A daemon that does nothing until it [runs](Self::run).
+    /// A daemon that does nothing until it [runs](Self::run), and tells `status` how it goes.
     #[must_use]
-    pub fn new(parts: Parts, options: Options) -> Self {
-        Self { parts, options, status: Arc::default() }
-    }
-
-    /// What it knows of itself.
-    #[must_use]
-    pub fn status(&self) -> Arc<Status> {
-        Arc::clone(&self.status)
+    pub fn new(parts: Parts, options: Options, status: Arc<Status>) -> Self {
+        Self { parts, options, status }
     }
 
     /// Runs until `stop`: then finishes the calls in flight, commits, gives the lease back.
@@ -128,7 +124,10 @@ impl Engine {
                     tries += 1;
                     self.status.state_failed(&error);
                     if tries == 1 {
-                        warn!(error = &error as &dyn std::error::Error, "the lease cannot be asked for; this is tried again");
+                        warn!(
+                            error = &error as &dyn std::error::Error,
+                            "the lease cannot be asked for; this is tried again"
+                        );
                     }
                     Retry::default().delay(tries)
                 }
@@ -280,7 +279,10 @@ impl Engine {
                 Err(error) => {
                     self.status.state_failed(&error);
                     if !std::mem::replace(&mut away, true) {
-                        warn!(error = &error as &dyn std::error::Error, "the state cannot be read; couriers go on with what they know");
+                        warn!(
+                            error = &error as &dyn std::error::Error,
+                            "the state cannot be read; couriers go on with what they know"
+                        );
                     }
                     sleep(LOOK_EVERY).await;
                 }
@@ -293,4 +295,3 @@ async fn keep(held: Held, shared: Arc<courier::Shared>, stop: CancellationToken)
     held.keep(&shared.state, shared.options.lease_duration, &stop).await;
     Task::Keeper
 }
-

@@ -117,6 +117,7 @@ async fn a_seek_takes_effect_on_a_running_daemon_within_a_second() {
     running.stop().await;
     let arrived: Vec<_> = receiver.arrivals().iter().map(|arrival| arrival.key()).collect();
     assert_eq!(arrived[3..], keys[1..]);
-    let ids: Vec<_> = receiver.arrivals().iter().map(|arrival| arrival.header("webhook-id").map(str::to_owned)).collect();
+    let ids: Vec<_> =
+        receiver.arrivals().iter().map(|arrival| arrival.header("webhook-id").map(str::to_owned)).collect();
     assert_eq!(ids[1..3], ids[3..], "receivers can tell that they had these");
 }

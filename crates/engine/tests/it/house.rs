@@ -111,10 +111,8 @@ impl House {
     }
 
     pub fn start(&self) -> Running {
-        let delivery = DeliveryOptions {
-            egress: vec!["127.0.0.1".parse().expect("an address")],
-            ..DeliveryOptions::default()
-        };
+        let delivery =
+            DeliveryOptions { egress: vec!["127.0.0.1".parse().expect("an address")], ..DeliveryOptions::default() };
         let parts = Parts {
             events: self.events.clone(),
             state: self.state.clone(),
@@ -123,7 +121,7 @@ impl House {
             info: WorkerInfo { host: "here".into(), pid: 1, version: "0".into() },
         };
         let stop = CancellationToken::new();
-        let engine = Engine::new(parts, self.options.clone());
+        let engine = Engine::new(parts, self.options.clone(), std::sync::Arc::default());
         #[expect(clippy::disallowed_methods, reason = "a test owns its tasks")]
         let task = tokio::spawn(engine.run(stop.clone()));
         Running { stop, task }

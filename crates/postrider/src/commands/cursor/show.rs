@@ -1,0 +1,73 @@
+//! `postrider cursor show NAME`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{
+    cursors_of,
+    line::{Line, Overview},
+    list::measure,
+};
+use crate::{
+    context::{Context, target_named},
+    output::{Table, Tone, writer},
+};
+
+#[derive(Args)]
+pub struct Show {
+    /// The target's name
+    name: String,
+    /// On this instance only
+    #[arg(long, value_name = "ID")]
+    instance: Option<String>,
+    /// Count the events that are left, up to 100000
+    #[arg(long)]
+    count: bool,
+}
+
+impl Show {
+    pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let config = context.config()?;
+        let state = context.state(&config).await?;
+        let overview = Overview::read(&state).await?;
+        let target = target_named(&overview.definitions, &self.name)?;
+        let cursors = cursors_of(&state, target, self.instance.as_deref()).await?;
+        let mut lines: Vec<Line> = cursors.into_iter().map(|cursor| overview.line(target, cursor)).collect();
+        let holder = measure(context, &config, &overview, &mut lines, self.count).await;
+        let shown = lines.iter().map(full).collect::<Result<Vec<Value>, _>>()?;
+        context.output.print(&shown, || {
+            let mut table = Table::new(["field", "value"], "");
+            for (index, cursor) in shown.iter().enumerate() {
+                if index > 0 {
+                    table.row(Tone::Plain, [" ".to_owned(), " ".to_owned()]);
+                }
+                for (field, value) in cursor.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+                    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    table.row(Tone::Plain, [field.clone(), text]);
+                }
+            }
+            if let Some((head, holder)) = &holder {
+                table.note(format!("horizon: held below {head} by an open transaction: {}", writer(holder)));
+            }
+            table
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What the list has, and what only a closer look needs.
+fn full(line: &Line) -> Result<Value, serde_json::Error> {
+    let mut value = serde_json::to_value(line)?;
+    let delivered = line.cursor.delivered.map(|(position, in_tx_order)| format!("{position}/{in_tx_order}"));
+    for (field, more) in [
+        ("epoch", json!(line.cursor.epoch.0)),
+        ("generation", json!(line.cursor.generation)),
+        ("delivered", json!(delivered)),
+        ("parked_in_a_row", json!(line.cursor.parked_in_a_row)),
+    ] {
+        value[field] = more;
+    }
+    Ok(value)
+}

@@ -1,0 +1,233 @@
+//! `postrider run`: the daemon. Wires the parts together, and ends softly on the first signal, at once on the second.
+
+use std::{env, fs, process::ExitCode, sync::Arc, time::Duration};
+
+use admin::Admin;
+use clap::Args;
+use engine::{Engine, Options, Parts, Retry, Status};
+use store::{EventStore, State, StoreError, WorkerId, WorkerInfo};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::{
+    apply::{Mode, Plan},
+    config::{Config, LogFormat, OnExhausted, Sources},
+    connect,
+    context::Context,
+    failure::FAILED,
+    logging,
+};
+
+/// How long answers under way are waited for once the engine has ended.
+const ADMIN_GRACE: Duration = Duration::from_secs(1);
+
+#[derive(Args)]
+pub struct Run {
+    /// Address for health and metrics, instead of admin.listen
+    #[arg(long, value_name = "ADDRESS")]
+    admin_listen: Option<String>,
+    /// Instead of log.level
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Instead of log.format
+    #[arg(long, value_enum)]
+    log_format: Option<LogFormat>,
+    /// Leave the state's tables as they are; `postrider migrate` is run by somebody else
+    #[arg(long)]
+    no_migrate: bool,
+}
+
+impl Run {
+    pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let config = Config::load(&self.sources(context))?;
+        logging::daemon(&config.log.level, config.log.format);
+        info!(version = env!("CARGO_PKG_VERSION"), event_store = %config.event_store.url, state = %config.state, "starting");
+        let stop = CancellationToken::new();
+        let work = Box::pin(self.serve(&config, context, stop.clone()));
+        match until_stopped(work, &stop).await? {
+            Some(done) => done.map(|()| ExitCode::SUCCESS),
+            None => Ok(ExitCode::from(FAILED)),
+        }
+    }
+
+    fn sources(&self, context: &Context) -> Sources {
+        let mut sources = context.sources.clone();
+        let format = self.log_format.map(|format| match format {
+            LogFormat::Text => "text".to_owned(),
+            LogFormat::Json => "json".to_owned(),
+        });
+        let flags = [
+            ("admin.listen", self.admin_listen.clone()),
+            ("log.level", self.log_level.clone()),
+            ("log.format", format),
+        ];
+        sources.flags.extend(flags.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        sources
+    }
+
+    /// The engine and what operators see of it, from before the databases are reached until the engine has ended.
+    async fn serve(&self, config: &Config, context: &Context, stop: CancellationToken) -> anyhow::Result<()> {
+        let status = Arc::new(Status::default());
+        status.starting(Some("the databases are not reached yet".to_owned()));
+        let work = self.work(config, context, Arc::clone(&status), stop.clone());
+        let Some(address) = config.admin else { return work.await };
+        let admin = Admin::bind(address, status).await?;
+        info!(address = %admin.address()?, "health and metrics are here");
+        let ended = CancellationToken::new();
+        let working = async {
+            let done = work.await;
+            ended.cancel();
+            done
+        };
+        let listening = async {
+            let done = tokio::select! {
+                done = admin.serve(ended.clone().cancelled_owned()) => done,
+                // Somebody who asks slowly does not keep a daemon from ending.
+                () = async { ended.cancelled().await; sleep(ADMIN_GRACE).await } => Ok(()),
+            };
+            stop.cancel();
+            anyhow::Ok(done?)
+        };
+        let (worked, listened) = tokio::join!(working, listening);
+        worked.and(listened)
+    }
+
+    async fn work(
+        &self,
+        config: &Config,
+        context: &Context,
+        status: Arc<Status>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let Some((events, state)) = self.connected(config, context, &status, &stop).await? else { return Ok(()) };
+        define(config, &events, &state).await?;
+        status.starting(None);
+        let parts = Parts { events, state, deliverer: connect::deliverer(config)?, worker: worker(), info: here() };
+        Ok(Engine::new(parts, options(config), status).run(stop).await?)
+    }
+
+    /// Both databases, waited for while they are away. `None` if stopped meanwhile.
+    async fn connected(
+        &self,
+        config: &Config,
+        context: &Context,
+        status: &Status,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Option<(EventStore, State)>> {
+        for tries in 1.. {
+            let connecting = async {
+                let state = connect::state(config).await?;
+                if !self.no_migrate {
+                    let done = state.migrate().await?;
+                    if done.from != done.to {
+                        info!(from = done.from, to = done.to, "the state was migrated");
+                    }
+                }
+                state.check_schema().await?;
+                anyhow::Ok((context.events(config).await?, state))
+            };
+            match connecting.await {
+                Ok(connected) => return Ok(Some(connected)),
+                Err(error) if error.downcast_ref::<StoreError>().is_some_and(StoreError::is_transient) => {
+                    warn!("{error:#}; this is tried again");
+                    status.starting(Some(format!("{error:#}")));
+                }
+                Err(error) => return Err(error),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(None),
+                () = sleep(Retry::default().delay(tries)) => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Puts what the config defines in force. Never removes anything: other daemons may have other files.
+async fn define(config: &Config, events: &EventStore, state: &State) -> anyhow::Result<()> {
+    if config.definitions.targets.is_empty() && config.definitions.executions.is_empty() {
+        return Ok(());
+    }
+    let mode = Mode { prune: false, dry_run: false };
+    let plan = Plan::make(&config.definitions, &config.origin, mode, events, state).await?;
+    for warning in &plan.warnings {
+        warn!("{warning}");
+    }
+    for change in &plan.changes {
+        info!(what = change.what, name = change.name, details = change.details.join(", "), "{}", change.change);
+    }
+    plan.carry_out(state, &format!("file:{}", config.origin)).await
+}
+
+/// What the config says, in the engine's words.
+fn options(config: &Config) -> Options {
+    let projection = &config.projection;
+    Options {
+        policy: domain::window::Policy {
+            max_failure_count: projection.max_failure_count,
+            on_exhausted: match projection.on_exhausted {
+                OnExhausted::Park => domain::window::OnExhausted::Park,
+                OnExhausted::Halt => domain::window::OnExhausted::Halt,
+            },
+            hold_after_parked: projection.hold_after_parked,
+            max_hold: projection.max_hold,
+            max_event_age: projection.max_event_age,
+            max_retry_interval: projection.max_retry_interval,
+        },
+        retry_failed_after: projection.retry_failed_after,
+        poll_interval: projection.poll_interval,
+        requeue_every: projection.requeue_every,
+        bulk_limit: usize::try_from(projection.bulk_limit).unwrap_or(usize::MAX),
+        flush_interval: config.ledger.flush_interval,
+        max_group: usize::try_from(config.ledger.max_group).unwrap_or(usize::MAX),
+        lease_duration: config.lease.duration,
+        shutdown_grace: config.shutdown_grace,
+    }
+}
+
+/// One name for each start of a daemon.
+pub fn worker() -> WorkerId {
+    WorkerId(Uuid::new_v4().to_string())
+}
+
+/// This process, for operators.
+pub fn here() -> WorkerInfo {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
+    WorkerInfo {
+        host: host.or_else(|_| env::var("HOSTNAME")).unwrap_or_else(|_| "unknown".to_owned()),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// Lets the work run. A first signal cancels `stop` and waits for the work's own end; at a second one the work is dropped,
+/// which is `None`.
+pub async fn until_stopped<T>(work: impl Future<Output = T>, stop: &CancellationToken) -> anyhow::Result<Option<T>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        done = &mut work => return Ok(Some(done)),
+        () = either(&mut interrupt, &mut terminate) => {}
+    }
+    info!("stopping: calls in flight are finished; a second signal stops at once");
+    stop.cancel();
+    tokio::select! {
+        done = &mut work => Ok(Some(done)),
+        () = either(&mut interrupt, &mut terminate) => {
+            warn!("stopped at once; what was not committed is sent again at the next start");
+            Ok(None)
+        }
+    }
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,26 @@
+//! The config: read from defaults, file, environment and flags (`load`), in the shape of `raw`, checked once (`validate`,
+//! `definitions`), and after that known to be sound.
+//!
+//! Invariant: whoever holds a [`Config`] need not check anything in it again, apart from the signing keys, which are
+//! fetched when a command needs them.
+
+mod definitions;
+mod load;
+mod problem;
+mod raw;
+mod secret;
+#[cfg(test)]
+mod tests;
+mod url;
+mod validate;
+mod words;
+
+pub use self::{
+    definitions::{DefinitionsSpec, TargetSpec},
+    load::Sources,
+    problem::{ConfigError, nearest},
+    raw::{HorizonName, LogFormat, OnExhausted, RawColumns},
+    secret::RawSecret,
+    url::DatabaseUrl,
+    validate::{Config, TableSpec},
+};

@@ -1,0 +1,47 @@
+//! How things are put into words, the same everywhere.
+
+use domain::{EventKey, ExecutionTarget, Timestamp, Writer};
+
+/// Who keeps the horizon from passing.
+pub fn writer(writer: &Writer) -> String {
+    let mut parts =
+        vec![writer.pid.map_or_else(|| format!("prepared transaction {}", writer.vxid), |pid| format!("pid {pid}"))];
+    parts.extend(writer.role.iter().map(|role| format!("role {role}")));
+    parts.extend(writer.application.iter().filter(|name| !name.is_empty()).map(|name| format!("application {name:?}")));
+    parts.extend(writer.state.clone());
+    parts.extend(writer.since.map(|since| format!("since {}", time(since))));
+    parts.join(", ")
+}
+
+/// To the second: tables are narrow.
+pub fn time(time: Timestamp) -> String {
+    let text = time.to_string();
+    match text.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text,
+    }
+}
+
+/// The last key that is settled, or where a cursor stands between events.
+pub fn place(key: &EventKey) -> String {
+    if key.is_edge() { key.to_string() } else { format!("{}/{}", key.position, key.in_tx_order) }
+}
+
+/// Seconds as people say them.
+pub fn age(seconds: f64) -> String {
+    let duration = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    if duration.as_secs() == 0 {
+        return format!("{}ms", duration.as_millis());
+    }
+    // Two units say enough.
+    let text = humantime::format_duration(std::time::Duration::from_secs(duration.as_secs())).to_string();
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// One entry of an execution's list.
+pub fn entry(entry: &ExecutionTarget) -> String {
+    match entry {
+        ExecutionTarget::Target(name) => name.to_string(),
+        ExecutionTarget::Include(condition) => format!("include {condition}"),
+    }
+}

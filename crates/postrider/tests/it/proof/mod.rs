@@ -1,0 +1,12 @@
+//! The proof: the running daemon against real databases, real writers and receivers that misbehave.
+
+mod crash;
+mod crash_standby;
+mod crash_stop;
+mod daemon;
+mod database;
+mod endpoint;
+mod hands;
+mod hands_admin;
+mod hands_broken;
+mod hands_scene;
