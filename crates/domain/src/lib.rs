@@ -34,3 +34,8 @@ pub use target::{
 };
 
 pub use jiff::{SignedDuration, Timestamp};
+
+/// The README's example of a receiver, which must stay true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;

@@ -409,7 +409,8 @@ impl Window {
         if next == Next::Park && !again {
             self.parked_in_a_row += 1;
             if self.policy.suspects(self.parked_in_a_row) {
-                let reason = format!("{} events in a row were parked, the last one with: {error}", self.parked_in_a_row);
+                let reason =
+                    format!("{} events in a row were parked, the last one with: {error}", self.parked_in_a_row);
                 self.holds(&reason, None, now, delays);
             }
         }

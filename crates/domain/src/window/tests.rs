@@ -275,7 +275,9 @@ fn an_event_asked_for_again_goes_through_the_same_window_and_leaves_the_cursor()
 fn each_event_names_the_one_delivered_before_it() {
     let mut window = Window::resume(failures(1), &cursor(), Vec::new());
     let mut named = Vec::new();
-    for (position, outcome) in [(1, Outcome::Delivered), (2, refused()), (3, Outcome::Delivered), (4, Outcome::Delivered)] {
+    for (position, outcome) in
+        [(1, Outcome::Delivered), (2, refused()), (3, Outcome::Delivered), (4, Outcome::Delivered)]
+    {
         window.offer(row(position), at(0));
         let Step::Send(send) = window.next(at(0)) else { panic!("it is sent") };
         named.push(send.previous.map(|(position, _)| position.to_string()));
@@ -291,7 +293,10 @@ fn what_concerns_nobody_moves_the_cursor_but_is_not_worth_a_commit() {
     window.pass(row(7).key(), None);
     assert_eq!(window.cursor(), row(7).key());
     assert_eq!(window.settlement(false), None);
-    assert_eq!(window.settlement(true).map(|(settlement, events)| (settlement.key, events)), Some((row(7).key().clone(), 0)));
+    assert_eq!(
+        window.settlement(true).map(|(settlement, events)| (settlement.key, events)),
+        Some((row(7).key().clone(), 0))
+    );
 }
 
 /// What happens next to a window, chosen by proptest.

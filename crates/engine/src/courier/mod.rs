@@ -78,7 +78,7 @@ impl Courier {
             match self.walk(claim).await {
                 Ended::Stopped => break,
                 Ended::Fenced => {
-                    info!(target = %name, instance = %self.instance, "the cursor was moved by another hand: beginning again from there")
+                    info!(target = %name, instance = %self.instance, "the cursor was moved by another hand: beginning again from there");
                 }
             }
         }
