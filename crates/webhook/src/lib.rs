@@ -1,1 +1,29 @@
-//! placeholder
+//! One HTTP call to a target, and what its answer means.
+//!
+//! - [`body()`] is what is sent and signed; `headers` is what goes with it, and what a target may add ([`check_headers`]).
+//! - [`Deliverer`] makes the call: it follows redirects, sends once more where a kept-alive connection turned out to be
+//!   closed, and keeps the time.
+//! - `verdict` is the table of answers: delivered, failed, or the endpoint's own trouble.
+//! - `egress` refuses every address that is not public, unless it is allowed ([`Allow`]), when it is dialled.
+//! - `wire` is the HTTP client. Only this crate knows `reqwest`, and only `wire` knows what its errors look like.
+//!
+//! An answer is data, never an error to propagate. No sentence in it repeats a query, a header's value, a payload or
+//! credentials. What this crate deliberately does not do: decide when to call again (`engine`, `domain::window`).
+
+mod body;
+mod deliver;
+mod egress;
+mod headers;
+mod options;
+mod redirect;
+#[cfg(test)]
+#[path = "../tests/it/samples.rs"]
+mod samples;
+mod unawaited;
+mod verdict;
+mod wire;
+
+pub use body::body;
+pub use deliver::{Answer, Call, Deliverer};
+pub use headers::{HeaderError, check_headers};
+pub use options::{Allow, AllowError, DeliveryError, DeliveryOptions};

@@ -1,0 +1,75 @@
+//! What goes out.
+
+use domain::{PayloadEncoding, Target};
+use webhook::Call;
+
+use crate::{OK, deliver, deliverer, samples, server::Server};
+
+#[tokio::test]
+async fn a_signed_request() {
+    let server = Server::answering(OK).await;
+    let mut target = samples::target(&server.url("/zitadel?tenant=acme"));
+    target.signing_keys = vec!["first-key".into(), "second-key".into()];
+    let event = domain::Event { payload: Some(r#"{"userName": "gigi"}"#.into()), ..samples::event() };
+    let answer = deliverer()
+        .deliver(Call {
+            target: &target,
+            event: &event,
+            attempt: 3,
+            previous: Some(("1743070963.1".parse().expect("a valid position"), 2)),
+            generation: 0,
+            now: "2025-03-27T10:22:44.5Z".parse().expect("a valid time"),
+        })
+        .await;
+    assert_eq!((answer.outcome.label(), answer.status), ("delivered", Some(200)));
+    let [request] = &server.received()[..] else { panic!("one request") };
+    let signature = request.header("zitadel-signature").expect("it is signed");
+    let now = 1_743_070_964;
+    for key in &target.signing_keys {
+        domain::verify(signature, &request.body, std::slice::from_ref(key), now, std::time::Duration::from_secs(1))
+            .expect("the signature is over the body as it was sent");
+    }
+    let head = request.head.replace(&server.address.to_string(), "HOST");
+    let body = String::from_utf8(request.body.clone()).expect("the body is text");
+    insta::assert_snapshot!(format!("{head}\n\n{body}"));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_sent() {
+    let server = Server::answering(OK).await;
+    let target = Target { signing_keys: Vec::new(), ..samples::target(&server.url("/")) };
+    deliver(&deliverer(), &target).await;
+    let [request] = &server.received()[..] else { panic!("one request") };
+    assert_eq!(request.header("zitadel-signature"), None);
+    assert_eq!(request.header("postrider-previous-position"), None);
+}
+
+#[tokio::test]
+async fn a_targets_headers_do_not_override_ours() {
+    let server = Server::answering(OK).await;
+    let mut target = samples::target(&server.url("/"));
+    for name in ["Host", "Content-Length", "Postrider-Attempt", "content-type", "Transfer-Encoding", "User-Agent"] {
+        target.headers.insert(name.to_owned(), "acme".to_owned());
+    }
+    deliver(&deliverer(), &target).await;
+    let [request] = &server.received()[..] else { panic!("one request") };
+    assert_eq!(request.header("host"), Some(server.address.to_string().as_str()));
+    assert_eq!(request.header("postrider-attempt"), Some("1"));
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    assert_eq!(request.header("transfer-encoding"), None);
+    assert_eq!(request.header("user-agent"), Some("acme"));
+    assert_eq!(request.header("x-tenant"), Some("acme"));
+}
+
+#[tokio::test]
+async fn a_large_payload_arrives_whole() {
+    let server = Server::answering(OK).await;
+    let target = Target { payload_encoding: PayloadEncoding::Json, ..samples::target(&server.url("/")) };
+    let payload = format!("\"{}\"", "x".repeat(5_000_000));
+    let event = domain::Event { payload: Some(payload.clone().into()), ..samples::event() };
+    let now = domain::Timestamp::UNIX_EPOCH;
+    deliverer().deliver(Call { target: &target, event: &event, attempt: 1, previous: None, generation: 0, now }).await;
+    let [request] = &server.received()[..] else { panic!("one request") };
+    assert_eq!(request.body, webhook::body(&event, &target));
+    assert!(request.body.ends_with(format!("{payload}}}").as_bytes()));
+}
