@@ -180,6 +180,14 @@ impl Endpoint {
         &self.0
     }
 
+    /// With its path, for somebody who asked for just this endpoint; the query is still left out.
+    #[must_use]
+    pub fn without_query(&self) -> String {
+        let mut url = self.0.clone();
+        url.set_query(None);
+        url.to_string()
+    }
+
     /// The whole URL as text, for the state. Its query may hold a token: do not log it.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -187,12 +195,12 @@ impl Endpoint {
     }
 }
 
-/// Scheme, host and path: a query is where people put tokens.
+/// Scheme, host and port. People put tokens into queries, and services that hand out hooks put them into paths.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let port = self.0.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let query = if self.0.query().is_some() { "?…" } else { "" };
-        write!(f, "{}://{}{port}{}{query}", self.0.scheme(), self.0.host_str().unwrap_or_default(), self.0.path())
+        let rest = if self.0.path() == "/" && self.0.query().is_none() { "" } else { "…" };
+        write!(f, "{}://{}{port}/{rest}", self.0.scheme(), self.0.host_str().unwrap_or_default())
     }
 }
 

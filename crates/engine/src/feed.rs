@@ -117,6 +117,19 @@ struct Run {
     wanted: bool,
     /// The last page was cut: more is there to be read.
     more: bool,
+    /// The event at `end` was lost by the store: nothing is read until an operator has moved the cursors.
+    lost: bool,
+}
+
+impl Run {
+    /// Lets the oldest pages go until the rest fits, but not the last `keep`.
+    fn evict(&mut self, keep: usize) {
+        while self.bytes > self.share && self.pages.len() > keep {
+            let Some(oldest) = self.pages.pop_front() else { return };
+            self.bytes -= oldest.bytes;
+            self.start = oldest.end.clone();
+        }
+    }
 }
 
 impl Feed {
@@ -130,6 +143,7 @@ impl Feed {
             share: usize::MAX,
             wanted: true,
             more: true,
+            lost: false,
         };
         Self { instance, run: Mutex::new(run), grown: watch::Sender::new(0), hungry }
     }
@@ -137,7 +151,14 @@ impl Feed {
     /// The page with what comes after `after`.
     pub fn read(&self, after: &EventKey) -> Read {
         let mut run = self.lock();
-        if *after < run.start || (*after > run.end && run.more) {
+        if *after < run.start {
+            return Read::Elsewhere;
+        }
+        if *after > run.end && run.more {
+            // The tail must come here, however long the way is.
+            if !std::mem::replace(&mut run.wanted, true) {
+                self.hungry.notify_one();
+            }
             return Read::Elsewhere;
         }
         let found = run.pages.partition_point(|page| page.end <= *after);
@@ -163,14 +184,43 @@ impl Feed {
         run.wanted || run.bytes < run.share
     }
 
-    /// Whether the last page was cut, so that more is known to be there.
+    /// Whether more may be there without the store being asked: the last page was cut, or nothing was read yet, where the
+    /// first event may stand exactly at the place.
     pub fn has_more(&self) -> bool {
-        self.lock().more
+        let run = self.lock();
+        run.more || run.end.is_edge()
     }
 
     /// Nothing but what was read is there, as far as the horizon.
     pub fn drained(&self) {
         self.lock().more = false;
+    }
+
+    /// The event at the end is no longer in the store.
+    pub fn end_is_lost(&self) {
+        self.lock().lost = true;
+    }
+
+    /// Begins anew after `start`, if the event at the end was lost.
+    pub fn restart_if_lost(&self, start: &EventKey) {
+        let mut run = self.lock();
+        if run.lost {
+            run.start = start.clone();
+            run.end = start.clone();
+            run.pages.clear();
+            run.bytes = 0;
+            (run.wanted, run.more, run.lost) = (true, true, false);
+            self.hungry.notify_one();
+        }
+    }
+
+    /// Gives back what is more than its share, now that there may be more feeds.
+    pub fn trim(&self, share: usize) {
+        let mut run = self.lock();
+        if share < run.share {
+            run.share = share;
+            run.evict(0);
+        }
     }
 
     /// Makes the tail look again, whether or not anything seems new.
@@ -188,11 +238,8 @@ impl Feed {
             run.bytes += page.bytes;
             run.wanted = false;
             run.pages.push_back(Arc::new(page));
-            while run.bytes > run.share && run.pages.len() > 1 {
-                let oldest = run.pages.pop_front().expect("there is more than one page");
-                run.bytes -= oldest.bytes;
-                run.start = oldest.end.clone();
-            }
+            // The page that was just read is kept: somebody came here for it.
+            run.evict(1);
         }
         self.grown.send_modify(|times| *times += 1);
     }

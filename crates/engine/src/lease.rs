@@ -61,10 +61,12 @@ impl Held {
     pub async fn keep(&self, state: &State, duration: Duration, stop: &CancellationToken) {
         let pause = duration / 4;
         let mut away = false;
+        // The first renewal at once: reading the state may have taken most of the lease.
+        let mut next = Duration::ZERO;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = sleep(pause) => {}
+                () = sleep(next) => next = pause,
             }
             let asked = clock::boottime();
             match tokio::time::timeout(duration, state.renew(&self.lease, duration)).await {

@@ -48,6 +48,8 @@ struct Pending {
     /// The number the group will have once it is committed.
     number: u64,
     seats: HashMap<CursorId, (Epoch, CancellationToken)>,
+    /// The highest epochs that the state was seen to have: a seat that is taken later may be overtaken already.
+    seen: HashMap<CursorId, Epoch>,
     hurry: bool,
 }
 
@@ -166,15 +168,21 @@ impl Ledger {
     /// A place for the courier that has claimed this cursor.
     pub fn seat(&self, cursor: CursorId, epoch: Epoch) -> Seat {
         let fenced = CancellationToken::new();
-        self.shared.lock().seats.insert(cursor, (epoch, fenced.clone()));
+        let mut pending = self.shared.lock();
+        if pending.seen.get(&cursor).is_some_and(|seen| *seen > epoch) {
+            fenced.cancel();
+        }
+        pending.seats.insert(cursor, (epoch, fenced.clone()));
+        drop(pending);
         Seat { ledger: self.clone(), cursor, epoch, fenced }
     }
 
     /// Tells the couriers whose cursor has a later epoch in the state: an operator moved it, they need not commit to learn it.
     pub fn fence_the_overtaken(&self, epochs: impl Iterator<Item = (CursorId, Epoch)>) {
-        let pending = self.shared.lock();
-        for (cursor, epoch) in epochs {
-            if let Some((_, token)) = pending.seats.get(&cursor).filter(|(seated, _)| *seated < epoch) {
+        let mut pending = self.shared.lock();
+        pending.seen = epochs.collect();
+        for (cursor, epoch) in &pending.seen {
+            if let Some((_, token)) = pending.seats.get(cursor).filter(|(seated, _)| seated < epoch) {
                 token.cancel();
             }
         }

@@ -61,9 +61,10 @@ async fn now(events: &EventStore, state: &State) -> Result<(Position, Option<Wri
         return Ok((first.head, None));
     }
     if let Some((mark, when)) = state.horizon().await.map_err(ResolveError::Watermark)? {
-        let age = Duration::try_from(clock::wall().duration_since(when)).unwrap_or_default();
+        // A time in the future says nothing: the two clocks disagree.
+        let fresh = Duration::try_from(clock::wall().duration_since(when)).is_ok_and(|age| age < FRESH);
         // A daemon that has only just begun may not know any horizon yet.
-        if age < FRESH && mark.watermark > Position::ZERO {
+        if fresh && mark.watermark > Position::ZERO {
             return Ok((mark.watermark, None));
         }
     }

@@ -212,6 +212,10 @@ impl Status {
         self.lock().state_trouble = Some(error.to_string());
     }
 
+    pub(crate) fn state_readable(&self) {
+        self.lock().state_trouble = None;
+    }
+
     pub(crate) fn events_readable(&self) {
         self.lock().events_trouble = None;
     }

@@ -9,7 +9,7 @@
 //! have its gap skipped in silence.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -49,7 +49,8 @@ enum TailError {
     /// A restored or failed-over copy that lacks what was already read.
     #[error(
         "another server answers for the event store, and it ends at {head}, before {watermark} up to where events were read: it has lost events. \
-         Nothing is sent until it has caught up; if they are gone for good, move the cursors with `postrider cursor seek`"
+         Nothing is sent until it has caught up; if they are gone for good, stop the daemon, move each cursor with \
+         `postrider cursor seek NAME --to PLACE --accept-lost`, and start it again"
     )]
     FellBehind { head: Position, watermark: Position },
     /// As before, found by an event.
@@ -77,16 +78,33 @@ impl Feeds {
         feed
     }
 
+    /// Where the most advanced cursor of each instance stands now. A place between events was chosen by an operator, or
+    /// nothing was sent there: a feed whose last event was lost goes on from it.
+    pub fn cursors_stand_at(&self, furthest: &HashMap<InstanceId, EventKey>) {
+        for feed in self.all() {
+            if let Some(place) = furthest.get(&feed.instance).filter(|key| key.is_edge()) {
+                feed.restart_if_lost(place);
+            }
+        }
+    }
+
     fn all(&self) -> Vec<Arc<Feed>> {
         self.feeds.lock().expect("no holder of this lock panics").values().cloned().collect()
     }
+}
+
+/// Up to where it is safe to read, and from which server: a page from another one proves nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Safe {
+    pub position: Position,
+    pub identity: Option<Identity>,
 }
 
 /// What the tail lets others see.
 #[derive(Clone, Debug)]
 pub(crate) struct Sight {
     /// Up to where it is safe to read.
-    pub safe: watch::Receiver<Position>,
+    pub safe: watch::Receiver<Safe>,
     /// What the ledger persists of it.
     pub mark: watch::Receiver<Option<HorizonMark>>,
     /// The instances that have events.
@@ -101,9 +119,11 @@ pub(crate) struct Tail {
     status: Arc<Status>,
     horizon: Horizon,
     identity: Option<Identity>,
-    /// The store's head when the horizon was last taken.
+    /// The furthest cursors at the start, until there are feeds.
+    stood: HashMap<InstanceId, EventKey>,
     held_back: bool,
-    safe: watch::Sender<Position>,
+    head: Position,
+    safe: watch::Sender<Safe>,
     mark: watch::Sender<Option<HorizonMark>>,
     instances: watch::Sender<Vec<InstanceId>>,
     probed: Option<Instant>,
@@ -113,16 +133,18 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// Takes up the horizon at the persisted watermark.
+    /// Takes up the horizon at the persisted watermark; `stood` is where the most advanced cursor of each instance stands.
     pub fn new(
         events: EventStore,
         options: Options,
         feeds: Feeds,
         status: Arc<Status>,
         mark: Option<HorizonMark>,
+        stood: HashMap<InstanceId, EventKey>,
     ) -> (Self, Sight) {
         let watermark = mark.as_ref().map_or(Position::ZERO, |mark| mark.watermark);
-        let (safe, safe_seen) = watch::channel(watermark);
+        let identity = mark.and_then(|mark| mark.identity);
+        let (safe, safe_seen) = watch::channel(Safe { position: watermark, identity: identity.clone() });
         let (mark_sender, mark_seen) = watch::channel(None);
         let (instances, instances_seen) = watch::channel(Vec::new());
         let tail = Self {
@@ -131,8 +153,10 @@ impl Tail {
             feeds,
             status,
             horizon: Horizon::resume(watermark),
-            identity: mark.and_then(|mark| mark.identity),
+            identity,
+            stood,
             held_back: false,
+            head: Position::ZERO,
             safe,
             mark: mark_sender,
             instances,
@@ -148,6 +172,7 @@ impl Tail {
     pub async fn run(mut self, stop: &CancellationToken) {
         let retry = Retry::default();
         let mut failed = 0;
+        let mut told = String::new();
         while !stop.is_cancelled() {
             let round = tokio::select! {
                 () = stop.cancelled() => return,
@@ -158,6 +183,7 @@ impl Tail {
                     if failed > 0 {
                         info!("the event store can be read again");
                         failed = 0;
+                        told.clear();
                     }
                     self.status.events_readable();
                     pause
@@ -165,7 +191,9 @@ impl Tail {
                 Err(error) => {
                     failed += 1;
                     self.status.events_failed(&error);
-                    if failed == 1 || failed % 20 == 0 {
+                    // What was only away may come back as another server that has lost events: every new trouble is told.
+                    if told != error.to_string() || failed % 20 == 0 {
+                        told = error.to_string();
                         warn!(
                             error = &error as &dyn std::error::Error,
                             "the event store cannot be read; this is tried again"
@@ -194,7 +222,12 @@ impl Tail {
             self.examined = Instant::now();
         }
         self.look_for_instances().await?;
-        let feeds: Vec<_> = self.feeds.all().into_iter().filter(|feed| feed.wants_more()).collect();
+        let all = self.feeds.all();
+        let share = MEMORY / all.len().max(1);
+        for feed in &all {
+            feed.trim(share);
+        }
+        let feeds: Vec<_> = all.into_iter().filter(|feed| feed.wants_more()).collect();
         let ends: Vec<_> = (feeds.iter())
             .filter(|feed| !feed.has_more())
             .map(|feed| (feed.instance.clone(), feed.end().position))
@@ -213,10 +246,16 @@ impl Tail {
         if due || self.probed.is_none_or(|probed| probed.elapsed() >= MIN_PROBE) {
             self.take_the_horizon().await?;
         }
-        let share = MEMORY / self.feeds.all().len().max(1);
-        let mut read_something = false;
+        let (mut read_something, mut trouble) = (false, None);
         for feed in &reads {
-            read_something |= self.read_page(feed, share).await?;
+            // One instance in trouble does not keep the others from being read.
+            match self.read_page(feed, share).await {
+                Ok(read) => read_something |= read,
+                Err(error) => trouble = trouble.or(Some(error)),
+            }
+        }
+        if let Some(error) = trouble {
+            return Err(error);
         }
         Ok(match (read_something, reads.is_empty()) {
             (true, _) => Duration::ZERO,
@@ -253,12 +292,25 @@ impl Tail {
         if self.identity.is_some() && self.identity != probe.identity {
             self.make_sure_of_the_new_server(probe.head).await?;
         }
+        if probe.head < self.head {
+            warn!(
+                from = %self.head, to = %probe.head,
+                "the event store's end went back, as a clock that is set back does; events stamped before the horizon would not be seen"
+            );
+        }
+        self.head = probe.head;
         let HorizonReading { safe, head, holder } = self.horizon.advance(probe.head, &probe.writers);
         self.identity = probe.identity;
         self.probed = Some(Instant::now());
         self.held_back = safe < head;
         self.status.horizon(safe, head, holder.as_ref(), clock::wall());
-        self.safe.send_if_modified(|known| std::mem::replace(known, safe) != safe);
+        let seen = Safe { position: safe, identity: self.identity.clone() };
+        self.safe.send_if_modified(|known| {
+            *known != seen && {
+                known.clone_from(&seen);
+                true
+            }
+        });
         let mark = HorizonMark { watermark: safe, identity: self.identity.clone() };
         self.mark.send_replace(Some(mark));
         Ok(())
@@ -276,13 +328,27 @@ impl Tail {
         if head < self.horizon.safe() {
             return Err(TailError::FellBehind { head, watermark: self.horizon.safe() });
         }
-        for feed in self.feeds.all() {
-            let end = feed.end();
-            if !end.is_edge() && self.events.event(&end).await?.is_none() {
-                return Err(TailError::LostEvent { key: end });
-            }
+        let feeds = self.feeds.all();
+        let without_feed =
+            self.stood.iter().filter(|(instance, _)| feeds.iter().all(|feed| feed.instance != **instance));
+        for key in without_feed.map(|(_, key)| key) {
+            self.make_sure_of(key).await?;
+        }
+        for feed in feeds {
+            self.make_sure_of(&feed.end()).await.inspect_err(|error| {
+                if matches!(error, TailError::LostEvent { .. }) {
+                    feed.end_is_lost();
+                }
+            })?;
         }
         info!("the event store is served by another server now; the last events read are there, reading goes on");
+        Ok(())
+    }
+
+    async fn make_sure_of(&self, key: &EventKey) -> Result<(), TailError> {
+        if !key.is_edge() && self.events.event(key).await?.is_none() {
+            return Err(TailError::LostEvent { key: key.clone() });
+        }
         Ok(())
     }
 

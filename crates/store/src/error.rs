@@ -145,7 +145,9 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Timeout { .. } | Self::Standby | Self::Switched => true,
-            Self::Database { source, .. } | Self::Migrate { source: MigrateError::Execute(source) } => is_transient(source),
+            Self::Database { source, .. } | Self::Migrate { source: MigrateError::Execute(source) } => {
+                is_transient(source)
+            }
             _ => false,
         }
     }

@@ -60,6 +60,15 @@ impl TestDatabase {
         Self { name, server: server.clone(), pool, roles: Vec::new(), dropped }
     }
 
+    /// The same database as another server has it; it is left there in the end.
+    pub(crate) fn elsewhere(&self, server: &Url) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(16)
+            .connect_lazy(at(server, None, &self.name).as_str())
+            .expect("a server's URL is a URL");
+        Self { name: self.name.clone(), server: server.clone(), pool, roles: Vec::new(), dropped: false }
+    }
+
     /// The URL of the database, as superuser.
     #[must_use]
     pub fn url(&self) -> String {

@@ -88,6 +88,12 @@ impl PrivatePostgres {
         TestDatabase::create_on(&server, "", false).await
     }
 
+    /// A database of the primary that this server follows or followed, as it is here.
+    #[must_use]
+    pub fn copy_of(&self, original: &TestDatabase) -> TestDatabase {
+        original.elsewhere(&self.url().parse().expect("it is a URL"))
+    }
+
     /// Stops the server in order, cutting its connections.
     pub fn stop(&mut self) {
         self.end(Signal::INT);

@@ -78,13 +78,16 @@ impl Deliverer {
             return self.exchange(call).await;
         }
         let start = Instant::now();
+        let seat = self.unawaited.seat(&call.target.id).await;
         let (deliverer, target, event) = (self.clone(), call.target.clone(), call.event.clone());
         let (id, name) = (target.id.clone(), target.name.clone());
         let Call { attempt, previous, generation, now, .. } = call;
+        // The signature is of when the call is made, however long the seat was waited for.
+        let now = now.checked_add(start.elapsed()).unwrap_or(now);
         let exchange = async move {
             deliverer.exchange(Call { target: &target, event: &event, attempt, previous, generation, now }).await
         };
-        self.unawaited.hand_over(id, name, exchange).await;
+        self.unawaited.hand_over(seat, id, name, exchange);
         Answer { outcome: Outcome::Delivered, status: None, duration: start.elapsed() }
     }
 

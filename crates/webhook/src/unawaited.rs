@@ -36,14 +36,14 @@ impl Unawaited {
         drop(self.observer.set(observer));
     }
 
-    /// Waits for a seat, and leaves the call to itself.
-    pub(crate) async fn hand_over(
+    /// Leaves the call to itself.
+    pub(crate) fn hand_over(
         self: &Arc<Self>,
+        seat: OwnedSemaphorePermit,
         id: TargetId,
         name: TargetName,
         call: impl Future<Output = Answer> + Send + 'static,
     ) {
-        let seat = self.seat(&id).await;
         let this = Arc::clone(self);
         self.tasks.spawn(async move {
             let answer = call.await;
@@ -63,7 +63,8 @@ impl Unawaited {
         self.tasks.wait().await;
     }
 
-    async fn seat(&self, target: &TargetId) -> OwnedSemaphorePermit {
+    /// Waits until one more call to the target may be under way.
+    pub(crate) async fn seat(&self, target: &TargetId) -> OwnedSemaphorePermit {
         let seats = {
             let mut all = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
             // A target that was deleted leaves nothing behind once its calls have ended.

@@ -216,6 +216,7 @@ impl Window {
             return;
         }
         let known = self.known.remove(row.key());
+        self.forget_failures_up_to(row.key());
         let ticket = self.ticket();
         let mut slot = Slot::offered(ticket, row, known);
         let halts = matches!(slot.phase, Phase::Broken(_) | Phase::Halted);
@@ -238,6 +239,7 @@ impl Window {
         if key <= self.read_to() {
             return;
         }
+        self.forget_failures_up_to(key);
         let ticket = self.ticket();
         self.slots.push_back(Slot::passed(ticket, key.clone(), created_at));
         self.dirty = self.dirty.max(Dirty::Passed);
@@ -253,7 +255,7 @@ impl Window {
     }
 
     /// The events behind the cursor that operators want sent again: all of them, in order. One that is not asked for any
-    /// more is dropped, unless its call is under way.
+    /// more is dropped, unless its call is under way. One that still cannot be decoded goes back to the parked ones.
     pub fn set_again(&mut self, asked: Vec<(Arc<Row>, FailedEvent)>) {
         let under_way: Vec<Slot> = self.again.drain(..).filter(|slot| slot.phase == Phase::InFlight).collect();
         self.again.extend(under_way);
@@ -261,14 +263,19 @@ impl Window {
             if failed.key > self.cursor || self.again.iter().any(|slot| slot.key == failed.key) {
                 continue;
             }
+            if let Row::Broken(broken) = &*row {
+                // It would be in the way of those behind it.
+                self.gone(failed, &broken.to_string());
+                continue;
+            }
             let ticket = self.ticket();
             self.again.push_back(Slot::offered(ticket, row, Some(failed)));
         }
     }
 
-    /// An event that was asked for again is no longer in the store: it goes back to the parked ones, saying so.
-    pub fn gone(&mut self, failed: FailedEvent) {
-        let error = "the event is no longer in the event store".to_owned();
+    /// An event that was asked for again cannot be read: it goes back to the parked ones, saying why.
+    pub fn gone(&mut self, failed: FailedEvent, why: &str) {
+        let error = why.to_owned();
         self.changes.push(FailedChange::Put(FailedEvent { status: FailedStatus::Parked, error, ..failed }));
         self.dirty = Dirty::Settled;
     }
@@ -279,6 +286,18 @@ impl Window {
             FailedChange::Put(failed) if failed.status == FailedStatus::Parked => Some(failed),
             FailedChange::Put(_) | FailedChange::Remove(_) => None,
         })
+    }
+
+    /// Something about the endpoint was changed: what waits is tried at once.
+    pub fn try_now(&mut self, now: Now) {
+        if let Some(hold) = &mut self.hold {
+            hold.until = now.monotonic;
+        }
+        for slot in self.slots.iter_mut().chain(&mut self.again) {
+            if matches!(slot.phase, Phase::Until(_)) {
+                slot.phase = Phase::Ready;
+            }
+        }
     }
 
     /// Whether calls are under way.
@@ -376,6 +395,18 @@ impl Window {
             failed: std::mem::take(&mut self.changes),
         };
         Some((settlement, std::mem::take(&mut self.settled)))
+    }
+
+    /// A failure of an event that concerns the target no more, because definitions changed, is not tried again. What was
+    /// given up stays on record.
+    fn forget_failures_up_to(&mut self, key: &EventKey) {
+        while let Some(entry) = self.known.first_entry().filter(|entry| entry.key() <= key) {
+            let (key, failed) = entry.remove_entry();
+            if failed.status != FailedStatus::Parked {
+                self.changes.push(FailedChange::Remove(key));
+                self.dirty = Dirty::Settled;
+            }
+        }
     }
 
     fn ticket(&mut self) -> Ticket {

@@ -68,7 +68,9 @@ impl Slot {
         if phase == Phase::Ready && known.as_ref().is_some_and(|known| known.status == FailedStatus::Halted) {
             phase = Phase::Halted;
         }
-        let failures = known.as_ref().map_or(0, |known| known.failure_count);
+        // One that was given up before, and is come to again because the cursor was moved back, begins anew.
+        let counts = |known: &&FailedEvent| known.status != FailedStatus::Parked;
+        let failures = known.as_ref().filter(counts).map_or(0, |known| known.failure_count);
         Self {
             ticket,
             key: row.key().clone(),

@@ -272,6 +272,32 @@ fn an_event_asked_for_again_goes_through_the_same_window_and_leaves_the_cursor()
 }
 
 #[test]
+fn an_event_asked_for_again_that_cannot_be_decoded_stays_parked_and_is_in_nobodys_way() {
+    let mut start = cursor();
+    start.key = row(9).key().clone();
+    let asked = |position: i64| FailedEvent {
+        key: row(position).key().clone(),
+        event_type: "user.human.added".into(),
+        failure_count: 0,
+        status: FailedStatus::Retrying,
+        error: "skipped by an operator".into(),
+        first_failed: Timestamp::UNIX_EPOCH,
+        last_failed: Timestamp::UNIX_EPOCH,
+    };
+    let broken = crate::BrokenRow {
+        key: row(3).key().clone(),
+        event_type: Some("user.human.added".into()),
+        reason: "created_at is infinity".into(),
+    };
+    let mut window = Window::resume(failures(5), &start, Vec::new());
+    window.set_again(vec![(Arc::new(Row::Broken(broken)), asked(3)), (row(4), asked(4))]);
+    let (settlement, _) = window.settlement(false).expect("the first is parked");
+    assert!(matches!(&settlement.failed[..], [FailedChange::Put(failed)]
+        if failed.key == *row(3).key() && failed.status == FailedStatus::Parked && failed.error.contains("infinity")));
+    assert!(matches!(window.next(at(0)), Step::Send(send) if send.event.key() == row(4).key()));
+}
+
+#[test]
 fn each_event_names_the_one_delivered_before_it() {
     let mut window = Window::resume(failures(1), &cursor(), Vec::new());
     let mut named = Vec::new();
@@ -297,6 +323,52 @@ fn what_concerns_nobody_moves_the_cursor_but_is_not_worth_a_commit() {
         window.settlement(true).map(|(settlement, events)| (settlement.key, events)),
         Some((row(7).key().clone(), 0))
     );
+}
+
+fn failed(position: i64, status: FailedStatus) -> FailedEvent {
+    FailedEvent {
+        key: row(position).key().clone(),
+        event_type: "user.human.added".into(),
+        failure_count: 5,
+        status,
+        error: "answered 500".into(),
+        first_failed: Timestamp::UNIX_EPOCH,
+        last_failed: Timestamp::UNIX_EPOCH,
+    }
+}
+
+#[test]
+fn a_failure_of_an_event_that_is_no_longer_wanted_is_forgotten_and_what_was_parked_stays_on_record() {
+    let known =
+        vec![failed(1, FailedStatus::Retrying), failed(2, FailedStatus::Parked), failed(3, FailedStatus::Halted)];
+    let mut window = Window::resume(failures(5), &cursor(), known);
+    window.pass(row(2).key(), None);
+    window.offer(row(4), at(0));
+    let (settlement, _) = window.settlement(false).expect("that is worth a commit");
+    let gone = [1, 3].map(|position| FailedChange::Remove(row(position).key().clone()));
+    assert_eq!(settlement.failed, gone);
+}
+
+#[test]
+fn a_parked_event_that_is_come_to_again_begins_anew_and_leaves_the_record_once_delivered() {
+    let mut window = Window::resume(failures(5), &cursor(), vec![failed(1, FailedStatus::Parked)]);
+    window.offer(row(1), at(0));
+    let Step::Send(send) = window.next(at(0)) else { panic!("it is sent") };
+    assert_eq!(send.attempt, 1);
+    window.record(send.ticket, &Outcome::Delivered, at(0), &mut |_| SECOND);
+    let (settlement, _) = window.settlement(false).expect("it was delivered");
+    assert_eq!(settlement.failed, [FailedChange::Remove(row(1).key().clone())]);
+}
+
+#[test]
+fn a_changed_endpoint_is_tried_at_once() {
+    let mut window = Window::resume(failures(5), &cursor(), Vec::new());
+    window.offer(row(1), at(0));
+    let Step::Send(send) = window.next(at(0)) else { panic!("it is sent") };
+    window.record(send.ticket, &away(Some(60)), at(0), &mut |_| SECOND);
+    assert_eq!(window.next(at(1)), Step::WaitUntil(60 * SECOND));
+    window.try_now(at(1));
+    assert!(matches!(window.next(at(1)), Step::Send(_)));
 }
 
 /// What happens next to a window, chosen by proptest.

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     feed::{Feed, Page, Read},
-    tail::PAGE_BYTES,
+    tail::{PAGE_BYTES, Safe},
 };
 
 /// The next thing that a courier comes to.
@@ -34,6 +34,8 @@ pub(super) struct Reader {
     at: EventKey,
     open: Option<Open>,
     bulk_limit: usize,
+    /// The next page is read from the store, even if the feed has it.
+    afresh: bool,
     /// Whether the page in hand is the courier's own, because it has far to go.
     pub catching_up: bool,
     /// Whether the feed had nothing to say of where the courier stands: then it reads for itself as the horizon moves.
@@ -45,7 +47,7 @@ struct Open {
     revision: i64,
     matches: Vec<u32>,
     next: usize,
-    _memory: Option<OwnedSemaphorePermit>,
+    memory: Option<OwnedSemaphorePermit>,
 }
 
 impl Reader {
@@ -58,7 +60,24 @@ impl Reader {
         at: EventKey,
         bulk_limit: usize,
     ) -> Self {
-        Self { feed, events, router, target, memory, at, open: None, bulk_limit, catching_up: false, elsewhere: false }
+        Self {
+            feed,
+            events,
+            router,
+            target,
+            memory,
+            at,
+            open: None,
+            bulk_limit,
+            afresh: false,
+            catching_up: false,
+            elsewhere: false,
+        }
+    }
+
+    /// Whether it keeps memory that other couriers may wait for.
+    pub fn has_own_page(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.memory.is_some())
     }
 
     /// Lets go of the page in hand, and reads on after `at` when asked again.
@@ -68,14 +87,15 @@ impl Reader {
         }
     }
 
-    /// Reads again from `at`, whatever was read before.
+    /// Reads again from `at`, and from the store: the feed keeps rows as they were when they were read.
     pub fn read_again(&mut self, at: &EventKey) {
+        self.afresh = true;
         self.open = None;
         self.at = at.clone();
     }
 
     /// The next row that concerns the target, or how far there is none. `window_at` is where the window stands.
-    pub async fn next(&mut self, safe: Position, window_at: &EventKey) -> Result<Found, StoreError> {
+    pub async fn next(&mut self, safe: &Safe, window_at: &EventKey) -> Result<Found, StoreError> {
         let router = self.router.load_full();
         // Definitions changed while a page was in hand: it is looked at again, and its own filter may be too narrow now.
         if self.open.as_ref().is_some_and(|open| open.revision != router.revision()) {
@@ -98,8 +118,8 @@ impl Reader {
         Ok(Found::Passed(page.end.clone(), page.end_date))
     }
 
-    async fn turn_the_page(&mut self, safe: Position, router: &Router) -> Result<bool, StoreError> {
-        let read = self.feed.read(&self.at);
+    async fn turn_the_page(&mut self, safe: &Safe, router: &Router) -> Result<bool, StoreError> {
+        let read = if std::mem::take(&mut self.afresh) { Read::Elsewhere } else { self.feed.read(&self.at) };
         self.elsewhere = matches!(read, Read::Elsewhere);
         let (page, memory) = match read {
             Read::CaughtUp => {
@@ -116,13 +136,13 @@ impl Reader {
             },
         };
         let matches = page.matches(router, &self.feed.instance, &self.target);
-        self.open = Some(Open { page, revision: router.revision(), matches, next: 0, _memory: memory });
+        self.open = Some(Open { page, revision: router.revision(), matches, next: 0, memory });
         Ok(true)
     }
 
     async fn own_page(
         &mut self,
-        safe: Position,
+        safe: &Safe,
         router: &Router,
     ) -> Result<Option<(Page, OwnedSemaphorePermit)>, StoreError> {
         let kib = u32::try_from(PAGE_BYTES >> 10).expect("a page is small");
@@ -132,16 +152,21 @@ impl Reader {
         let request = PageRequest {
             instance: &self.feed.instance,
             after: &self.at,
-            up_to: safe,
+            up_to: safe.position,
             filter: Some(&filter),
             limit: self.bulk_limit,
             max_bytes: PAGE_BYTES,
         };
         let page = self.events.page(&request).await?;
+        if page.identity != safe.identity {
+            return Err(StoreError::Switched);
+        }
         let Some(end) = page.end else {
             // Nothing up to the horizon: the next thing comes after it.
             self.catching_up = false;
-            self.at = self.at.clone().max(EventKey::after(safe));
+            if safe.position > Position::ZERO {
+                self.at = self.at.clone().max(EventKey::after(safe.position));
+            }
             return Ok(None);
         };
         self.catching_up = true;

@@ -11,14 +11,14 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::EngineError;
+use super::{
+    EngineError,
+    places::{self, Place},
+};
 use crate::{
     courier::{Courier, Shared},
     tail::{Feeds, Sight},
 };
-
-/// Where a courier stands: one target on one instance.
-pub(super) type Place = (TargetId, InstanceId);
 
 /// A task of the daemon, by what it was when it ended.
 pub(super) enum Task {
@@ -47,6 +47,8 @@ pub(super) struct Crew {
     definitions: Definitions,
     revision: Option<i64>,
     members: HashMap<Place, Member>,
+    /// Where there is a row in the state.
+    cursors: HashSet<Place>,
     /// Something ended or appeared: who must be there is to be looked at again.
     unsettled: bool,
     counted: Option<Instant>,
@@ -68,6 +70,7 @@ impl Crew {
             definitions,
             revision: None,
             members: HashMap::new(),
+            cursors: HashSet::new(),
             unsettled: true,
             counted: None,
         }
@@ -112,7 +115,8 @@ impl Crew {
         while !self.members.is_empty() {
             match tasks.join_next().await {
                 Some(Ok(Task::Courier(place))) => self.left(&place),
-                Some(Ok(Task::Keeper)) => return Err(EngineError::TaskEnded("lease")),
+                // Another daemon has the lease: what it claimed is fenced, and there is nothing to do about it any more.
+                Some(Ok(Task::Keeper)) => {}
                 Some(Ok(Task::Tail)) => return Err(EngineError::TaskEnded("tail")),
                 Some(Ok(Task::Ledger)) => return Err(EngineError::TaskEnded("ledger")),
                 Some(Err(panic)) => {
@@ -127,17 +131,26 @@ impl Crew {
     }
 
     async fn take_up_changes(&mut self) -> Result<(), StoreError> {
+        self.take_up_acts().await?;
         let definitions = self.shared.state.definitions().await?;
         match Router::build(&definitions) {
-            Ok(router) => self.shared.router.store(Arc::new(router)),
+            Ok(router) => {
+                self.shared.router.store(Arc::new(router));
+                self.definitions = definitions;
+            }
             Err(error) => {
                 error!(%error, "the definitions in the state cannot be used; those known before stay in force");
-                return Ok(());
             }
         }
-        self.definitions = definitions;
+        Ok(())
+    }
+
+    /// Cursors that operators moved, and failed events that they asked for again.
+    async fn take_up_acts(&mut self) -> Result<(), StoreError> {
         let cursors = self.shared.state.cursors().await?;
         self.shared.ledger.fence_the_overtaken(cursors.iter().map(|cursor| (cursor.id, cursor.epoch)));
+        self.cursors = places_of(&cursors);
+        self.feeds.cursors_stand_at(&furthest(cursors));
         let asked = FailedFilter { status: Some(FailedStatus::Retrying), ..FailedFilter::default() };
         let asked: HashSet<Place> =
             self.shared.state.failed_events(&asked).await?.into_iter().map(|(target, at, _)| (target, at)).collect();
@@ -151,7 +164,11 @@ impl Crew {
 
     /// Starts the couriers that are missing, stops those that must not be there, tells the others of their target.
     async fn place(&mut self, tasks: &mut JoinSet<Task>) -> Result<(), StoreError> {
-        let wanted = self.wanted();
+        let instances = self.sight.instances.borrow().clone();
+        let mut wanted = places::wanted(&self.definitions, &self.shared.router.load(), &instances, &self.cursors);
+        self.ensure_cursors(&wanted).await?;
+        // A paused target has a cursor and no courier.
+        wanted.retain(|_, target| !target.paused);
         for (place, member) in &self.members {
             match wanted.get(place) {
                 Some(target) => {
@@ -160,19 +177,32 @@ impl Crew {
                 None => member.stop.cancel(),
             }
         }
-        let missing: Vec<_> = wanted.into_iter().filter(|(place, _)| !self.members.contains_key(place)).collect();
-        if missing.is_empty() {
+        wanted.retain(|place, _| !self.members.contains_key(place));
+        if wanted.is_empty() {
             return Ok(());
         }
-        let cursors: Vec<_> = (missing.iter())
-            .map(|((target, instance), known)| (target.clone(), instance.clone(), known.first_cursor()))
-            .collect();
-        self.shared.state.ensure_cursors(&cursors).await?;
         let furthest = furthest(self.shared.state.cursors().await?);
-        for (place, target) in missing {
+        for (place, target) in wanted {
             let start = furthest.get(&place.1).cloned().unwrap_or_else(|| target.first_cursor());
             self.start(place, target, &start, tasks);
         }
+        Ok(())
+    }
+
+    async fn ensure_cursors(&mut self, wanted: &HashMap<Place, Arc<Target>>) -> Result<(), StoreError> {
+        let safe = self.sight.safe.borrow().position;
+        let missing: Vec<_> = (wanted.iter())
+            .filter(|(place, _)| !self.cursors.contains(*place))
+            .map(|(place, target)| {
+                let first = places::first_cursor(place, target, &self.cursors, safe);
+                (place.0.clone(), place.1.clone(), first)
+            })
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.shared.state.ensure_cursors(&missing).await?;
+        self.cursors = places_of(&self.shared.state.cursors().await?);
         Ok(())
     }
 
@@ -198,26 +228,6 @@ impl Crew {
         self.members.insert(place, Member { target, nudge, stop });
     }
 
-    /// Who must be there: every target that is not paused, on every instance where it can be called. A target that is in no
-    /// execution walks along everywhere, so that one which names it is in force for the next event and not for old ones.
-    fn wanted(&self) -> HashMap<Place, Arc<Target>> {
-        let router = self.shared.router.load();
-        let targets: HashMap<&TargetId, Arc<Target>> =
-            self.definitions.targets.iter().map(|target| (&target.id, Arc::new(target.clone()))).collect();
-        let named: HashSet<&TargetName> =
-            self.definitions.executions.iter().flat_map(domain::Execution::names).collect();
-        let mut wanted = HashMap::new();
-        for instance in self.sight.instances.borrow().iter() {
-            let called = router.targets_on(instance);
-            let idle = self.definitions.targets.iter().filter(|target| !named.contains(&target.name));
-            for id in called.iter().chain(idle.map(|target| &target.id)) {
-                let Some(target) = targets.get(id).filter(|target| !target.paused) else { continue };
-                wanted.insert((id.clone(), instance.clone()), Arc::clone(target));
-            }
-        }
-        wanted
-    }
-
     async fn count_failed_events(&self) -> Result<(), StoreError> {
         let names: HashMap<TargetId, TargetName> =
             self.definitions.targets.iter().map(|target| (target.id.clone(), target.name.clone())).collect();
@@ -232,8 +242,12 @@ impl Crew {
     }
 }
 
+fn places_of(cursors: &[Cursor]) -> HashSet<Place> {
+    cursors.iter().map(|cursor| (cursor.target_id.clone(), cursor.instance_id.clone())).collect()
+}
+
 /// For each instance where its most advanced cursor stands: that is where a feed begins, the others catch up by themselves.
-fn furthest(cursors: Vec<Cursor>) -> HashMap<InstanceId, EventKey> {
+pub(super) fn furthest(cursors: Vec<Cursor>) -> HashMap<InstanceId, EventKey> {
     let mut furthest: HashMap<InstanceId, EventKey> = HashMap::new();
     for cursor in cursors {
         let key = furthest.entry(cursor.instance_id).or_insert_with(|| cursor.key.clone());

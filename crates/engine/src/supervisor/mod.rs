@@ -5,16 +5,17 @@
 //! couriers without a restart.
 
 mod crew;
+mod places;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use domain::{DefinitionError, Router};
-use store::{EventStore, State, StoreError, WorkerId, WorkerInfo};
+use domain::{DefinitionError, Definitions, EventKey, InstanceId, Router};
+use store::{EventStore, HorizonMark, State, StoreError, WorkerId, WorkerInfo};
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -74,6 +75,14 @@ pub struct Engine {
     status: Arc<Status>,
 }
 
+/// What the state says when a daemon begins to lead.
+struct Found {
+    mark: Option<HorizonMark>,
+    definitions: Definitions,
+    /// Where the most advanced cursor of each instance stands.
+    stood: HashMap<InstanceId, EventKey>,
+}
+
 enum Led {
     Stopped,
     LeaseLost,
@@ -108,7 +117,8 @@ impl Engine {
         let mut tries = 0;
         while !stop.is_cancelled() {
             let asked = clock::boottime();
-            let pause = match self.parts.state.acquire(&self.parts.worker, duration, &self.parts.info).await {
+            let acquire = self.parts.state.acquire(&self.parts.worker, duration, &self.parts.info);
+            let pause = match self.within_grace(stop, acquire).await? {
                 Ok(Some(lease)) => {
                     info!(worker = %self.parts.worker, "this daemon leads");
                     return Some(Held::granted(lease, asked, duration));
@@ -118,6 +128,7 @@ impl Engine {
                         info!(worker = %self.parts.worker, "another daemon leads; this one stands by");
                     }
                     tries = 0;
+                    self.status.state_readable();
                     (duration / 4).min(Duration::from_secs(1))
                 }
                 Err(error) => {
@@ -142,14 +153,14 @@ impl Engine {
 
     async fn lead(&self, held: Held, stop: &CancellationToken) -> Result<Led, EngineError> {
         let Parts { events, state, deliverer, .. } = self.parts.clone();
-        let Some((mark, definitions)) = self.read_the_state(stop).await? else {
+        let Some(Found { mark, definitions, stood }) = self.read_the_state(stop).await? else {
             return Ok(Led::Stopped);
         };
         let router = Arc::new(ArcSwap::from_pointee(Router::build(&definitions)?));
         self.status.leads(true);
         let feeds = Feeds::default();
         let (tail, sight) =
-            Tail::new(events.clone(), self.options.clone(), feeds.clone(), Arc::clone(&self.status), mark);
+            Tail::new(events.clone(), self.options.clone(), feeds.clone(), Arc::clone(&self.status), mark, stood);
         let ledger = Ledger::new(self.options.flush_interval, self.options.max_group);
         let shared = Arc::new(courier::Shared {
             options: self.options.clone(),
@@ -199,7 +210,8 @@ impl Engine {
             }
             Ok::<_, EngineError>(())
         };
-        let finished = timeout(self.options.shutdown_grace, finish).await;
+        let grace_over = Instant::now() + self.options.shutdown_grace;
+        let finished = timeout_at(grace_over, finish).await;
         keeper_stop.cancel();
         let Ok(finished) = finished else {
             tasks.shutdown().await;
@@ -208,24 +220,30 @@ impl Engine {
         finished?;
         tasks.shutdown().await;
         self.status.leads(false);
-        if let Err(error) = self.parts.state.release(held.lease()).await {
-            warn!(error = &error as &dyn std::error::Error, "the lease could not be given back; it runs out by itself");
+        match timeout_at(grace_over, self.parts.state.release(held.lease())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the lease could not be given back; it runs out by itself"
+                );
+            }
+            Err(_) => warn!("the lease could not be given back within shutdown_grace; it runs out by itself"),
         }
         info!("stopped: everything that was settled is committed");
         Ok(led)
     }
 
-    /// The watermark and the definitions, as soon as the state can be read.
-    async fn read_the_state(
-        &self,
-        stop: &CancellationToken,
-    ) -> Result<Option<(Option<store::HorizonMark>, domain::Definitions)>, EngineError> {
+    /// What a daemon needs to know before it leads, as soon as the state can be read.
+    async fn read_the_state(&self, stop: &CancellationToken) -> Result<Option<Found>, EngineError> {
         for tries in 1.. {
             let read = async {
                 let mark = self.parts.state.horizon().await?.map(|(mark, _)| mark);
-                Ok::<_, StoreError>((mark, self.parts.state.definitions().await?))
+                let stood = crew::furthest(self.parts.state.cursors().await?);
+                Ok::<_, StoreError>(Found { mark, definitions: self.parts.state.definitions().await?, stood })
             };
-            match read.await {
+            let Some(read) = self.within_grace(stop, read).await else { return Ok(None) };
+            match read {
                 Ok(read) => return Ok(Some(read)),
                 Err(error) if !error.is_transient() => return Err(error.into()),
                 Err(error) => {
@@ -239,6 +257,18 @@ impl Engine {
             }
         }
         Ok(None)
+    }
+
+    /// The answer of a database; `None` when it has none yet and the daemon must not take longer to stop.
+    async fn within_grace<T>(&self, stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+        let over = async {
+            stop.cancelled().await;
+            sleep(self.options.shutdown_grace).await;
+        };
+        tokio::select! {
+            done = work => Some(done),
+            () = over => None,
+        }
     }
 
     async fn supervise(
@@ -273,6 +303,7 @@ impl Engine {
             match looked {
                 Ok(()) => {
                     if std::mem::take(&mut away) {
+                        self.status.state_readable();
                         info!("the state can be read again");
                     }
                 }

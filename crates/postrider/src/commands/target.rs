@@ -130,7 +130,7 @@ fn to_json(target: &Target) -> Value {
         "name": target.name,
         "id": target.id,
         "type": target.kind,
-        "endpoint": target.endpoint.to_string(),
+        "endpoint": target.endpoint.without_query(),
         "timeout": humantime::format_duration(target.timeout).to_string(),
         "interrupt_on_error": target.interrupt_on_error,
         "signing_keys": target.signing_keys.len(),

@@ -28,7 +28,7 @@ const CLAIM: &str = "UPDATE cursors SET epoch = epoch + 1 WHERE target_id = $1 A
 pub struct Claim {
     /// With the epoch that commits must present.
     pub cursor: Cursor,
-    /// Its failed events that are retrying or halted, in order.
+    /// Its failed events that are retrying or halted, and those parked beyond it, where it was moved back.
     pub failed: Vec<FailedEvent>,
 }
 
@@ -90,7 +90,9 @@ impl State {
             work.rollback().await?;
             return Ok(None);
         };
-        let failed = failed::of_cursor(&mut work, cursor.id, &[FailedStatus::Retrying, FailedStatus::Halted]).await?;
+        let mut failed =
+            failed::of_cursor(&mut work, cursor.id, &[FailedStatus::Retrying, FailedStatus::Halted]).await?;
+        failed.extend(failed::parked_beyond(&mut work, &cursor).await?);
         work.commit().await?;
         Ok(Some(Claim { cursor, failed }))
     }

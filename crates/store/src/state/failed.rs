@@ -1,6 +1,6 @@
 //! Failed events as rows: listing, writing and removing them.
 
-use domain::{CursorId, EventKey, FailedEvent, FailedStatus, InstanceId, TargetId};
+use domain::{Cursor, CursorId, EventKey, FailedEvent, FailedStatus, InstanceId, TargetId};
 
 use super::{
     State,
@@ -14,6 +14,10 @@ const CHUNK: usize = 500;
 
 const COUNTS: &str = "SELECT cursors.target_id, failed_events.status, count(*) AS events FROM failed_events
      JOIN cursors ON cursors.id = failed_events.cursor_id GROUP BY cursors.target_id, failed_events.status";
+
+/// Positions are text; as numbers they only narrow down what is looked at, with room for SQLite's floats.
+const PARKED_FROM: &str = "FROM failed_events WHERE cursor_id = $1 AND status = 'parked'
+     AND CAST(position AS NUMERIC) >= CAST($2 AS NUMERIC) - 1";
 
 const MATCHING: &str = "FROM failed_events
      JOIN cursors ON cursors.id = failed_events.cursor_id JOIN targets ON targets.id = cursors.target_id
@@ -106,6 +110,17 @@ pub(super) async fn of_cursor(
     }
     let rows = work.rows(statement).await?;
     let mut failed: Vec<FailedEvent> = work.decoded(rows.iter().map(row::failed).collect::<Result<_, _>>())?;
+    failed.sort_by(|one, other| one.key.cmp(&other.key));
+    Ok(failed)
+}
+
+/// The parked events beyond a cursor, which was moved back to before them, in order.
+pub(super) async fn parked_beyond(work: &mut Work, cursor: &Cursor) -> Result<Vec<FailedEvent>, StoreError> {
+    let sql = format!("SELECT {FAILED_COLUMNS} {PARKED_FROM}");
+    let statement = work.sql(&sql).bind(cursor.id.0).bind(cursor.key.position.to_string());
+    let rows = work.rows(statement).await?;
+    let mut failed: Vec<FailedEvent> = work.decoded(rows.iter().map(row::failed).collect::<Result<_, _>>())?;
+    failed.retain(|failed| failed.key > cursor.key);
     failed.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(failed)
 }

@@ -38,6 +38,15 @@ pub(super) async fn keep(work: &mut Work, mark: &HorizonMark) -> Result<(), Stor
 }
 
 impl State {
+    /// Forgets how far the event store was known, and on which server: for a store that has lost events for good. A daemon
+    /// that starts afterwards takes the store as it finds it.
+    pub async fn forget_horizon(&self) -> Result<(), StoreError> {
+        let mut work = self.database.write("forget the horizon's watermark").await?;
+        let forget = work.sql("DELETE FROM horizon");
+        work.run(forget).await?;
+        work.commit().await
+    }
+
     /// The watermark and when it was last raised. `None` before the first one.
     pub async fn horizon(&self) -> Result<Option<(HorizonMark, Timestamp)>, StoreError> {
         let mut work = self.database.read("read the horizon's watermark").await?;

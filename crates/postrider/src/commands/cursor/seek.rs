@@ -30,6 +30,9 @@ pub struct Seek {
     /// Give events a new Webhook-Id, for receivers that would take them for duplicates
     #[arg(long)]
     new_ids: bool,
+    /// The event store has lost events for good: take it as it is at the daemon's next start (the daemon must not run)
+    #[arg(long)]
+    accept_lost: bool,
     /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -53,7 +56,15 @@ impl Seek {
         let definitions = state.definitions().await?;
         let target = target_named(&definitions, &self.name)?;
         let cursors = cursors_of(&state, target, self.instance.as_deref()).await?;
+        if self.accept_lost && state.leader().await?.is_some() {
+            return Err(usage(
+                "a daemon is running; stop it first, so that nothing is sent while the store is in doubt",
+            ));
+        }
         let events = context.events(&config).await?;
+        if self.accept_lost && !self.dry_run {
+            state.forget_horizon().await?;
+        }
         let place_in_store = resolve_start(&events, &state, self.to).await?;
         within_horizon(&place_in_store, self.to, &events, &state).await?;
         if let Some(holder) = &place_in_store.held_by {

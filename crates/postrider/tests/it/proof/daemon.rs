@@ -67,7 +67,10 @@ impl House {
 
     fn written(&self) -> PathBuf {
         let path = self.folder.path().join("postrider.toml");
-        fs::write(&path, &self.config).expect("the folder takes a file");
+        // In one step: a daemon that has just been started may be reading it.
+        let new = self.folder.path().join(format!("postrider.toml.{:?}", std::thread::current().id()));
+        fs::write(&new, &self.config).expect("the folder takes a file");
+        fs::rename(&new, &path).expect("a file can be renamed");
         path
     }
 

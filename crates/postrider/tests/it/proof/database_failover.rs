@@ -7,7 +7,7 @@ use std::{
 };
 
 use domain::EventKey;
-use test_support::{Account, PrivatePostgres, Receiver, TestDatabase, eventually};
+use test_support::{PrivatePostgres, Receiver, TestDatabase, eventually};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -15,8 +15,8 @@ use tokio::{
 };
 
 use super::{
-    daemon::House,
-    hands_scene::{ADDED, all_arrive, assert_exact, push, quiet_for, zitadel},
+    daemon::{Daemon, House},
+    hands_scene::{ADDED, all_arrive, assert_exact, cursor_at, in_state, push, quiet_for},
 };
 
 /// An address that stays, in front of one server or another, as a virtual address is.
@@ -75,18 +75,6 @@ fn house(events: &str, state: &TestDatabase, receiver: &Receiver) -> House {
     house
 }
 
-/// Waits until the standby has what the primary has written.
-async fn followed(standby: &PrivatePostgres, primary: &TestDatabase, events: &[EventKey]) {
-    let url = at(primary, port(standby));
-    let last = events.last().expect("something was written");
-    let count = format!("SELECT count(*) FROM eventstore.events2 WHERE position >= {}", last.position);
-    eventually("the standby has followed", async || {
-        let output = std::process::Command::new("psql").args([&url, "-Atc", &count]).output().ok()?;
-        (String::from_utf8_lossy(&output.stdout).trim() == "1").then_some(())
-    })
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_is_refused_and_one_that_is_promoted_is_taken() {
     let state = TestDatabase::create().await;
@@ -108,43 +96,135 @@ async fn a_standby_is_refused_and_one_that_is_promoted_is_taken() {
     assert_eq!(daemon.stop().await, 0);
 }
 
-/// Events reach a daemon through an address; then the primary dies, and a standby answers there, with or without the last
-/// rows. The events that are written after that, by key.
-async fn fail_over(lacks_rows: bool, restart: bool) -> (House, super::daemon::Daemon, Receiver, Vec<EventKey>, Vec<EventKey>, impl Sized) {
-    let state = zitadel().await;
-    let mut primary = PrivatePostgres::start().await;
-    let events = primary.database().await;
-    events.zitadel().await;
-    let address = Address::of(port(&primary)).await;
-    let receiver = Receiver::ok();
-    let house = house(&at(&events, address.port), &state, &receiver);
-    let mut daemon = house.start();
-    let mut before = push(&events, ADDED, 10).await;
-    all_arrive(&receiver, &before).await;
-    let mut standby = primary.standby().await;
-    if lacks_rows {
-        standby.stop();
+/// A daemon that reads through an address from a server that dies, with a standby that has everything but perhaps the
+/// last five events.
+struct FailOver {
+    house: House,
+    receiver: Receiver,
+    address: Address,
+    /// What had been delivered before.
+    written: Vec<EventKey>,
+    primary: PrivatePostgres,
+    standby: PrivatePostgres,
+    /// As the primary has it.
+    events: TestDatabase,
+    state: TestDatabase,
+}
+
+impl FailOver {
+    /// Up to the moment before the primary dies. The daemon is to be kept, or stopped.
+    async fn prepare(standby_lacks_the_last: bool) -> (Self, Daemon) {
+        let state = TestDatabase::create().await;
+        let primary = PrivatePostgres::start().await;
+        let events = primary.database().await;
+        events.zitadel().await;
+        let address = Address::of(port(&primary)).await;
+        let receiver = Receiver::ok();
+        let house = house(&at(&events, address.port), &state, &receiver);
+        let mut written = push(&events, ADDED, 10).await;
+        let mut standby = primary.standby().await;
+        if standby_lacks_the_last {
+            standby.stop();
+        }
+        let daemon = house.start();
+        written.extend(push(&events, ADDED, 5).await);
+        all_arrive(&receiver, &written).await;
+        cursor_at(&house, "crm", &written[14]).await;
+        if !standby_lacks_the_last {
+            let copy = standby.copy_of(&events);
+            eventually("the standby has followed", async || {
+                (copy.zitadel_events().await.len() == written.len()).then_some(())
+            })
+            .await;
+        }
+        (Self { house, receiver, address, written, primary, standby, events, state }, daemon)
     }
-    before.extend(push(&events, ADDED, 5).await);
-    all_arrive(&receiver, &before).await;
-    if restart {
-        assert_eq!(daemon.stop().await, 0);
+
+    /// The primary dies, the standby takes its place, and five more events are written there.
+    async fn switch(&mut self, start_standby: bool) -> Vec<EventKey> {
+        self.primary.crash();
+        if start_standby {
+            self.standby.start_again().await;
+        }
+        self.standby.promote().await;
+        self.address.switch(port(&self.standby));
+        push(&self.standby.copy_of(&self.events), ADDED, 5).await
     }
-    if !lacks_rows {
-        eventually("the standby has followed", async || {
-            let behind = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn < pg_current_wal_lsn()";
-            let there = "SELECT count(*) FROM pg_stat_replication";
-            (events.value(there).await.as_deref() == Some("1") && events.value(behind).await.as_deref() == Some("0"))
-                .then_some(())
-        })
-        .await;
-    }
-    primary.crash();
-    if lacks_rows {
-        standby.start_again().await;
-    }
-    standby.promote().await;
-    address.switch(port(&standby));
-    daemon = house.start();
-    (house, daemon, receiver, before, Vec::new(), (state, primary, standby, events, address))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promoted_standby_that_has_everything_is_read_on() {
+    let (mut scene, daemon) = FailOver::prepare(false).await;
+    let more = scene.switch(false).await;
+    all_arrive(&scene.receiver, &more).await;
+    assert_exact(&scene.receiver, &[scene.written.clone(), more].concat());
+    assert!(daemon.log().contains("served by another server now"), "the change is told");
+    assert_eq!(daemon.stop().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promoted_standby_that_lacks_events_is_reported_and_nothing_skipped() {
+    let (mut scene, daemon) = FailOver::prepare(true).await;
+    let more = scene.switch(true).await;
+    daemon.says("it has lost events").await;
+    quiet_for(&scene.receiver, Duration::from_secs(1)).await;
+    assert_exact(&scene.receiver, &scene.written);
+
+    // An operator who has looked moves the cursor, which is the decision to go on.
+    let to = more[0].position.to_string();
+    scene.house.cli(&["cursor", "seek", "crm", "--to", &to]);
+    all_arrive(&scene.receiver, &more).await;
+    assert_exact(&scene.receiver, &[scene.written.clone(), more].concat());
+    assert_eq!(daemon.stop().await, 0);
+    scene.state.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_starts_on_a_promoted_standby_that_lacks_events_reports_it_too() {
+    let (mut scene, daemon) = FailOver::prepare(true).await;
+    assert_eq!(daemon.stop().await, 0);
+    let more = scene.switch(true).await;
+    let daemon = scene.house.start();
+    daemon.says("it has lost events").await;
+    quiet_for(&scene.receiver, Duration::from_secs(1)).await;
+    assert_exact(&scene.receiver, &scene.written);
+    let to = more[0].position.to_string();
+    scene.house.cli(&["cursor", "seek", "crm", "--to", &to]);
+    all_arrive(&scene.receiver, &more).await;
+    assert_exact(&scene.receiver, &[scene.written.clone(), more].concat());
+    assert_eq!(daemon.stop().await, 0);
+    scene.state.close().await;
+}
+
+/// A target that lags reads for itself. A server that lacks events must not make it believe that there are none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_lags_misses_nothing_when_the_wrong_server_answers_for_a_while() {
+    let (mut scene, daemon) = FailOver::prepare(true).await;
+    assert_eq!(daemon.stop().await, 0);
+    // It begins at the first event while the other one is at the last, and is away.
+    let lagging = Receiver::ok();
+    lagging.down();
+    scene.house.target("lagging", &lagging, "");
+    scene.house.set("targets = [\"crm\"]", "targets = [\"crm\", \"lagging\"]");
+    let daemon = scene.house.start();
+    in_state(&scene.house, "lagging", "holding").await;
+
+    // A copy that lacks the last five is promoted by mistake, and answers for a while.
+    scene.primary.stop();
+    scene.standby.start_again().await;
+    scene.standby.promote().await;
+    scene.address.switch(port(&scene.standby));
+    daemon.says("it has lost events").await;
+    lagging.up();
+    quiet_for(&lagging, Duration::from_secs(1)).await;
+
+    scene.standby.stop();
+    scene.primary.start_again().await;
+    scene.address.switch(port(&scene.primary));
+    scene.written.extend(push(&scene.events, ADDED, 5).await);
+    all_arrive(&scene.receiver, &scene.written[15..]).await;
+    assert_exact(&scene.receiver, &scene.written);
+    all_arrive(&lagging, &scene.written).await;
+    assert_exact(&lagging, &scene.written);
+    assert_eq!(daemon.stop().await, 0);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use test_support::{PrivatePostgres, Receiver, eventually, eventually_within};
+use test_support::{PrivatePostgres, Receiver, eventually};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -74,13 +74,12 @@ async fn health_readiness_and_figures_say_how_things_stand() {
     ];
     // Failed events are counted every five seconds.
     let mut metrics = String::new();
-    let agreed = eventually_within(Duration::from_secs(15), "the figures are these", async || {
+    let agreed = eventually("the figures are these", async || {
         (_, metrics) = get(&address, "/metrics").await?;
         wanted.iter().all(|(name, value)| figure(&metrics, name) == Some(*value)).then_some(())
     });
-    if tokio::time::timeout(Duration::from_secs(12), agreed).await.is_err() {
-        panic!("the figures are\n{}", get(&address, "/metrics").await.expect("an answer").1);
-    }
+    let agreed = tokio::time::timeout(Duration::from_secs(15), agreed).await;
+    assert!(agreed.is_ok(), "the figures are\n{metrics}");
     assert!(figure(&metrics, "postrider_commits_total ").is_some_and(|commits| commits >= 1.0), "{metrics}");
     assert!(metrics.ends_with("# EOF\n"), "{metrics}");
 
@@ -112,7 +111,9 @@ async fn health_readiness_and_figures_say_how_things_stand() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_stands_by_is_ready_and_does_not_lead() {
-    let database = super::hands_scene::zitadel().await;
+    let mut server = PrivatePostgres::start().await;
+    let database = server.database().await;
+    database.zitadel().await;
     let receiver = Receiver::ok();
     let mut house = House::new(&database.url());
     house.target("crm", &receiver, "");
@@ -126,6 +127,12 @@ async fn a_daemon_that_stands_by_is_ready_and_does_not_lead() {
     assert_eq!(get(&address, "/readyz").await, Some((200, "ready\n".to_owned())));
     let leads = async || figure(&get(&address, "/metrics").await?.1, "postrider_leads ");
     assert_eq!(leads().await, Some(0.0));
+    server.stop();
+    let ready = async || Some(get(&address, "/readyz").await?.0);
+    eventually("it is not ready", async || (ready().await == Some(503)).then_some(())).await;
+    server.start_again().await;
+    eventually("it is ready again", async || (ready().await == Some(200)).then_some(())).await;
+    // Who leads after an outage is whoever was faster.
     assert_eq!(first.stop().await, 0);
     eventually("the second leads", async || (leads().await == Some(1.0)).then_some(())).await;
     assert_eq!(second.stop().await, 0);

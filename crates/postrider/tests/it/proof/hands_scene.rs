@@ -99,52 +99,65 @@ pub async fn quiet_for(receiver: &Receiver, pause: Duration) -> Instant {
     receiver.arrivals().last().map_or(last.1, |arrival| arrival.at)
 }
 
+/// A list as JSON; `None` while there is no state to be asked.
+fn list(house: &House, what: &str) -> Option<Vec<Value>> {
+    let output = house.command(&[what, "list", "-o", "json"]);
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("the state has no tables yet"), "{said}");
+        return None;
+    }
+    serde_json::from_slice(&output.stdout).expect("a list is JSON")
+}
+
+/// The only cursor of a target, as `cursor list` has it; `None` until a daemon has made it.
+fn known_cursor(house: &House, target: &str) -> Option<Value> {
+    list(house, "cursor")?.into_iter().find(|cursor| cursor["target"] == target)
+}
+
 /// The only cursor of a target, as `cursor list` has it.
 pub fn cursor(house: &House, target: &str) -> Value {
-    let cursors = house.json(&["cursor", "list"]);
-    let of = |cursor: &&Value| cursor["target"] == target;
-    let found = cursors.as_array().expect("a list").iter().find(of).cloned();
-    found.unwrap_or_else(|| panic!("there is no cursor of {target}: {cursors}"))
+    known_cursor(house, target).unwrap_or_else(|| panic!("there is no cursor of {target}"))
 }
 
 /// Waits until the cursor is in this state, and returns it.
 pub async fn in_state(house: &House, target: &str, state: &str) -> Value {
     eventually_within(PATIENCE, &format!("{target} is {state}"), async || {
-        let cursors = house.json(&["cursor", "list"]);
-        let found = cursors.as_array()?.iter().find(|cursor| cursor["target"] == target)?.clone();
-        (found["state"] == state).then_some(found)
+        known_cursor(house, target).filter(|cursor| cursor["state"] == state)
     })
     .await
 }
 
 /// Waits until the cursor has come to this event.
 pub async fn cursor_at(house: &House, target: &str, key: &EventKey) {
+    let there = |cursor: &Value| {
+        cursor["position"] == key.position.to_string() && cursor["aggregate_id"] == key.aggregate_id.as_str()
+    };
     eventually_within(PATIENCE, &format!("the cursor of {target} is at {key}"), async || {
-        let cursor = cursor(house, target);
-        (cursor["position"] == key.position.to_string() && cursor["aggregate_id"] == key.aggregate_id.as_str())
-            .then_some(())
+        known_cursor(house, target).filter(there)
     })
     .await;
 }
 
 /// What `failed list` says: aggregate, status and count of each.
 pub fn failed(house: &House) -> Vec<(String, String, u64)> {
-    let list = house.json(&["failed", "list"]);
+    known_failed(house).expect("there is a state")
+}
+
+fn known_failed(house: &House) -> Option<Vec<(String, String, u64)>> {
     let line = |line: &Value| {
         let text = |name: &str| line[name].as_str().expect("a text").to_owned();
         (text("aggregate_id"), text("status"), line["failure_count"].as_u64().expect("a number"))
     };
-    list.as_array().expect("a list").iter().map(line).collect()
+    Some(list(house, "failed")?.iter().map(line).collect())
 }
 
 /// Waits until `failed list` says this.
 pub async fn failed_are(house: &House, wanted: &[(&str, &str, u64)]) {
-    let wanted: Vec<_> = wanted
-        .iter()
-        .map(|(aggregate, status, count)| ((*aggregate).to_owned(), (*status).to_owned(), *count))
-        .collect();
+    let own = |(aggregate, status, count): &(&str, &str, u64)| ((*aggregate).to_owned(), (*status).to_owned(), *count);
+    let wanted: Vec<_> = wanted.iter().map(own).collect();
     eventually_within(PATIENCE, &format!("the failed events are {wanted:?}"), async || {
-        (failed(house) == wanted).then_some(())
+        (known_failed(house)? == wanted).then_some(())
     })
     .await;
 }

@@ -33,7 +33,7 @@ async fn check(kind: CustomKind, two_phase: f64) {
     daemon.says("this daemon leads").await;
     let mut load = Load::new(Shape::Custom);
     (load.writers, load.events, load.two_phase) = (16, 4_000, two_phase);
-    let (written, missed) = NAIVE.beside(&database, &load).await;
+    let (written, missed) = NAIVE.beside(&database, load.run(&database)).await;
     println!(
         "{kind:?}: {} events; a reader without horizon misses {missed} of them, {}",
         written.len(),
@@ -100,12 +100,16 @@ async fn a_position_that_is_taken_long_before_its_row_is_written_is_waited_for()
 
     let rest = async {
         let taken = "SELECT last_value FROM app.events_id_seq";
-        eventually("its position is taken", async || (database.value(taken).await.as_deref() == Some("21")).then_some(()))
-            .await;
+        eventually("its position is taken", async || {
+            (database.value(taken).await.as_deref() == Some("21")).then_some(())
+        })
+        .await;
         database.execute(&insert(20, 40)).await;
         // Whoever holds the horizon up is told about once that takes a second.
-        eventually("the slow writer is named", async || house.cli(&["cursor", "list"]).contains("held below").then_some(()))
-            .await;
+        eventually("the slow writer is named", async || {
+            house.cli(&["cursor", "list"]).contains("held below").then_some(())
+        })
+        .await;
         assert_eq!(trio.counts(), [0, 0, 20], "what was written behind the position that is taken waits");
         database.execute("INSERT INTO app.may_go_on DEFAULT VALUES").await;
     };

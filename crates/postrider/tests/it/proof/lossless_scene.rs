@@ -7,16 +7,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use domain::{EventKey, InstanceId, SigningKey};
 use serde_json::Value;
-use test_support::{Account, Load, Receiver, TestDatabase, Written};
+use test_support::{Account, Receiver, TestDatabase, Written};
 
 use super::daemon::{House, KEY};
 
 /// The targets, by name, and the condition of each.
-const TARGETS: [(&str, &str); 3] = [
-    ("exact", "{ event = \"user.human.added\" }"),
-    ("group", "{ group = \"user\" }"),
-    ("all", "{ all = true }"),
-];
+const TARGETS: [(&str, &str); 3] =
+    [("exact", "{ event = \"user.human.added\" }"), ("group", "{ group = \"user\" }"), ("all", "{ all = true }")];
 
 /// Which of [`TARGETS`] an event goes to.
 fn target_of(event: &Written) -> usize {
@@ -112,7 +109,11 @@ pub struct Naive {
 
 impl Naive {
     /// Lets the writers write, reads along, and says how many events it has missed in the end.
-    pub async fn beside(&self, database: &TestDatabase, load: &Load) -> (Vec<Written>, usize) {
+    pub async fn beside(
+        &self,
+        database: &TestDatabase,
+        writing: impl Future<Output = Vec<Written>>,
+    ) -> (Vec<Written>, usize) {
         let (mut seen, mut highest) = (0, "0".to_owned());
         let mut read = async || {
             let Self { table, position, rows } = self;
@@ -125,7 +126,7 @@ impl Naive {
             seen += count.parse::<usize>().expect("a number");
             highest = last.to_owned();
         };
-        let mut writing = std::pin::pin!(load.run(database));
+        let mut writing = std::pin::pin!(writing);
         let written = loop {
             match tokio::time::timeout(Duration::from_millis(5), &mut writing).await {
                 Ok(written) => break written,

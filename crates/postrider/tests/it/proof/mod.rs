@@ -1,10 +1,12 @@
 //! The proof: the running daemon against real databases, real writers and receivers that misbehave.
 
 mod crash;
+mod crash_failures;
 mod crash_standby;
 mod crash_stop;
 mod daemon;
 mod database;
+mod database_failover;
 mod endpoint;
 mod hands;
 mod hands_admin;

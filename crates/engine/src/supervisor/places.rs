@@ -1,0 +1,124 @@
+//! Who must be where, and where a cursor begins that is not there yet. Pure.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use domain::{Definitions, EventKey, InstanceId, Position, Router, Target, TargetId, TargetName};
+
+/// Where a courier stands: one target on one instance.
+pub(super) type Place = (TargetId, InstanceId);
+
+/// Where each target must have a cursor: on every instance where it can be called, and where it has one already, so that it
+/// walks along while no execution names it there. A target that no execution names at all walks along everywhere. So an
+/// execution that is set later is in force for the next event, and does not bring back old ones.
+pub(super) fn wanted(
+    definitions: &Definitions,
+    router: &Router,
+    instances: &[InstanceId],
+    cursors: &HashSet<Place>,
+) -> HashMap<Place, Arc<Target>> {
+    let named: HashSet<&TargetName> = definitions.executions.iter().flat_map(domain::Execution::names).collect();
+    let mut wanted = HashMap::new();
+    let called: HashMap<&InstanceId, Vec<TargetId>> =
+        instances.iter().map(|instance| (instance, router.targets_on(instance))).collect();
+    for target in &definitions.targets {
+        let shared = Arc::new(target.clone());
+        for (instance, called) in &called {
+            let place = (target.id.clone(), (*instance).clone());
+            if called.contains(&target.id) || !named.contains(&target.name) || cursors.contains(&place) {
+                wanted.insert(place, Arc::clone(&shared));
+            }
+        }
+    }
+    wanted
+}
+
+/// Where a cursor begins. On a new instance, and for a new target, that is the target's start. For a target that is only now
+/// called on an instance that others are served on already, it is the horizon.
+pub(super) fn first_cursor(place: &Place, target: &Target, cursors: &HashSet<Place>, safe: Position) -> EventKey {
+    let known_target = cursors.iter().any(|(id, _)| *id == place.0);
+    let known_instance = cursors.iter().any(|(_, instance)| *instance == place.1);
+    if known_target && known_instance && safe > Position::ZERO {
+        return EventKey::after(safe).max(target.first_cursor());
+    }
+    target.first_cursor()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use domain::{
+        Condition, Execution, ExecutionTarget, Ordering, PayloadEncoding, PayloadMode, Source, Start, TargetKind,
+    };
+
+    use super::*;
+
+    fn target(name: &str) -> Target {
+        Target {
+            id: name.into(),
+            name: name.into(),
+            kind: TargetKind::Webhook,
+            endpoint: "https://example.com/".parse().expect("a URL"),
+            timeout: std::time::Duration::from_secs(1),
+            interrupt_on_error: false,
+            signing_keys: Vec::new(),
+            ordering: Ordering::Strict,
+            max_in_flight: 1,
+            start: Start::Beginning,
+            start_position: Position::ZERO,
+            headers: BTreeMap::new(),
+            exclude: Vec::new(),
+            payload: PayloadMode::Full,
+            payload_encoding: PayloadEncoding::Base64,
+            paused: false,
+            source: Source::File,
+        }
+    }
+
+    fn places(cursors: &[(&str, &str)]) -> HashSet<Place> {
+        cursors.iter().map(|(target, instance)| ((*target).into(), (*instance).into())).collect()
+    }
+
+    #[test]
+    fn a_target_is_wanted_where_it_is_called_where_it_has_a_cursor_and_everywhere_if_nobody_names_it() {
+        let on_one = Execution {
+            condition: Condition::All,
+            instance: Some("one".into()),
+            targets: vec![ExecutionTarget::Target("called".into()), ExecutionTarget::Target("moved".into())],
+            exclude: Vec::new(),
+        };
+        let definitions = Definitions {
+            revision: 1,
+            targets: vec![target("called"), target("moved"), target("idle")],
+            executions: vec![on_one],
+        };
+        let router = Router::build(&definitions).expect("they hold together");
+        let cursors = places(&[("moved", "two")]);
+        let wanted = wanted(&definitions, &router, &["one".into(), "two".into()], &cursors);
+        let wanted: HashSet<Place> = wanted.into_keys().collect();
+        let expected = [("called", "one"), ("moved", "one"), ("moved", "two"), ("idle", "one"), ("idle", "two")];
+        assert_eq!(wanted, places(&expected));
+    }
+
+    #[track_caller]
+    fn check(cursors: &[(&str, &str)], begins_at_the_horizon: bool) {
+        let safe = Position::from_integer(7);
+        let first = first_cursor(&("t".into(), "i".into()), &target("t"), &places(cursors), safe);
+        assert_eq!(first == EventKey::after(safe), begins_at_the_horizon, "{first}");
+    }
+
+    #[test]
+    fn an_execution_that_is_set_later_does_not_bring_back_old_events() {
+        check(&[("t", "elsewhere"), ("other", "i")], true);
+    }
+
+    #[test]
+    fn a_new_target_or_a_new_instance_begins_at_the_start() {
+        check(&[("other", "i")], false);
+        check(&[("t", "elsewhere")], false);
+        check(&[], false);
+    }
+}
