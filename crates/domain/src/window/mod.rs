@@ -354,7 +354,8 @@ impl Window {
         };
         let next = self.policy.next(before, outcome);
         if let Next::Hold { retry_after } = next {
-            self.holds(error, retry_after, now, delays);
+            let reason = if before.suspected { self.suspicion(error) } else { error.to_owned() };
+            self.holds(&reason, retry_after, now, delays);
             slot.phase = Phase::Ready;
         } else {
             self.hold = None;
@@ -440,13 +441,16 @@ impl Window {
         if next == Next::Park && !again {
             self.parked_in_a_row += 1;
             if self.policy.suspects(self.parked_in_a_row) {
-                let reason =
-                    format!("{} events in a row were parked, the last one with: {error}", self.parked_in_a_row);
+                let reason = self.suspicion(error);
                 self.holds(&reason, None, now, delays);
             }
         }
         self.retry_reason = Some(error.to_owned());
         slot.phase = phase;
+    }
+
+    fn suspicion(&self, error: &str) -> String {
+        format!("{} events in a row were parked; the last answer: {error}", self.parked_in_a_row)
     }
 
     fn take(&mut self, ticket: Ticket) -> Option<(bool, Slot)> {

@@ -131,7 +131,11 @@ impl Run {
                 state.check_schema().await?;
                 anyhow::Ok((context.events(config).await?, state))
             };
-            match connecting.await {
+            let connected = tokio::select! {
+                () = stop.cancelled() => return Ok(None),
+                connected = connecting => connected,
+            };
+            match connected {
                 Ok(connected) => return Ok(Some(connected)),
                 Err(error) if error.downcast_ref::<StoreError>().is_some_and(StoreError::is_transient) => {
                     warn!("{error:#}; this is tried again");

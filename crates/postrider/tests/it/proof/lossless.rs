@@ -65,8 +65,8 @@ async fn check(stamp: Stamp, events: usize, two_phase: f64, horizon: Option<&str
     for ((target, instance), cursor) in cursors {
         let [passed, delivered] = &last[INSTANCES.iter().position(|known| *known == instance).expect("it is known")];
         // Two of the targets have had nothing to do at the end: their cursors have passed it all the same.
-        let least = if target == "all" { delivered } else { passed };
-        assert!((&least.key..=&delivered.key).contains(&&cursor), "{target} on {instance} is at {cursor}");
+        let lowest = if target == "all" { delivered } else { passed };
+        assert!((&lowest.key..=&delivered.key).contains(&&cursor), "{target} on {instance} is at {cursor}");
     }
 }
 

@@ -60,6 +60,7 @@ async fn a_writer_that_is_idle_while_the_daemon_is_killed_loses_nothing() {
         let daemon = house.start();
         push(&database, stamp, "before").await;
         trio.wait_for(&database.zitadel_events().await, PATIENCE).await;
+        trio.wait_until_committed(&house).await;
 
         let mut writer = database.pool().begin().await.expect("a transaction begins");
         let idle = Push::to("user", "idle").event("user.human.added").event("user.locked");

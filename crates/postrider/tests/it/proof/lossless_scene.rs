@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use domain::{EventKey, InstanceId, SigningKey};
 use serde_json::Value;
-use test_support::{Account, Receiver, TestDatabase, Written};
+use test_support::{Account, Receiver, TestDatabase, Written, eventually};
 
 use super::daemon::{House, KEY};
 
@@ -48,6 +48,22 @@ impl Trio {
         for (at, receiver) in self.0.iter().enumerate() {
             receiver.wait_for_within(written.iter().filter(|event| target_of(event) == at).count(), patience).await;
         }
+    }
+
+    /// Waits until what has arrived so far is committed: after that a crash repeats nothing of it.
+    pub async fn wait_until_committed(&self, house: &House) {
+        eventually("what has arrived is committed", async || {
+            let cursors = cursors(house);
+            let committed = TARGETS.iter().zip(&self.0).all(|((name, _), receiver)| {
+                receiver.arrivals().iter().all(|arrival| {
+                    let key = arrival.key();
+                    let cursor = cursors.get(&((*name).to_owned(), key.instance_id.to_string()));
+                    cursor.is_some_and(|cursor| *cursor >= key)
+                })
+            });
+            committed.then_some(())
+        })
+        .await;
     }
 
     /// Each target has exactly its events, each once, in the order of the key, each call signed, at its first attempt, and
@@ -91,11 +107,11 @@ fn text(line: &Value, name: &str) -> String {
 fn key(line: &Value) -> EventKey {
     EventKey {
         position: text(line, "position").parse().expect("a position"),
-        in_tx_order: line["in_tx_order"].as_i64().expect("a number"),
+        in_tx_order: line["in_tx_order"].as_i64().unwrap_or(i64::MIN),
         instance_id: text(line, "instance_id").into(),
-        aggregate_type: text(line, "aggregate_type").into(),
-        aggregate_id: text(line, "aggregate_id").into(),
-        sequence: line["sequence"].as_i64().expect("a number"),
+        aggregate_type: line["aggregate_type"].as_str().unwrap_or_default().into(),
+        aggregate_id: line["aggregate_id"].as_str().unwrap_or_default().into(),
+        sequence: line["sequence"].as_i64().unwrap_or_default(),
     }
 }
 
@@ -124,7 +140,7 @@ impl Naive {
             let answer = database.value(&newer).await.expect("a count is never NULL");
             let (count, last) = answer.split_once(' ').expect("two words");
             seen += count.parse::<usize>().expect("a number");
-            highest = last.to_owned();
+            last.clone_into(&mut highest);
         };
         let mut writing = std::pin::pin!(writing);
         let written = loop {

@@ -1,5 +1,8 @@
 //! The proof: the running daemon against real databases, real writers and receivers that misbehave.
 
+mod bench;
+mod bench_endpoint;
+mod bench_scene;
 mod crash;
 mod crash_failures;
 mod crash_standby;
@@ -12,3 +15,8 @@ mod hands;
 mod hands_admin;
 mod hands_broken;
 mod hands_scene;
+mod lossless;
+mod lossless_custom;
+mod lossless_open;
+mod lossless_roles;
+mod lossless_scene;
