@@ -13,6 +13,7 @@
 mod clock;
 mod courier;
 mod feed;
+mod figures;
 mod lease;
 mod ledger;
 mod options;

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     error::Error,
     fmt::Write,
-    sync::{Mutex, MutexGuard, atomic::AtomicU64},
+    sync::{Arc, Mutex, MutexGuard, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -21,6 +21,8 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+
+use crate::figures::{Figures, Standing};
 
 /// Whether the daemon can do its work.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,7 +81,7 @@ struct Seen {
     events_trouble: Option<String>,
     state_trouble: Option<String>,
     names: HashMap<TargetId, TargetName>,
-    standing: BTreeMap<(TargetId, InstanceId), (CursorState, Option<Timestamp>)>,
+    standing: BTreeMap<(TargetId, InstanceId), Arc<Mutex<Standing>>>,
 }
 
 fn call_seconds() -> Histogram {
@@ -163,12 +165,13 @@ impl Status {
     pub fn metrics(&self, now: Timestamp) -> String {
         let mut ages: BTreeMap<&TargetName, (f64, i64)> = BTreeMap::new();
         let seen = self.lock();
-        for ((target, _), (state, oldest)) in &seen.standing {
+        for ((target, _), standing) in &seen.standing {
             let Some(name) = seen.names.get(target) else { continue };
+            let (state, oldest) = *crate::figures::lock(standing);
             let age = oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
             let entry = ages.entry(name).or_default();
             entry.0 = entry.0.max(age);
-            entry.1 += i64::from(*state == CursorState::Holding);
+            entry.1 += i64::from(state == CursorState::Holding);
         }
         for (name, (age, holds)) in ages {
             let label = OfTarget { target: name.to_string() };
@@ -183,16 +186,23 @@ impl Status {
         text
     }
 
-    pub(crate) fn called(&self, target: &TargetName, outcome: &Outcome, took: Duration) {
-        self.deliveries.get_or_create(&Call { target: target.to_string(), outcome: outcome.label() }).inc();
-        self.durations.get_or_create(&OfTarget { target: target.to_string() }).observe(took.as_secs_f64());
+    /// The figures of a courier that sets out.
+    pub(crate) fn figures(&self, name: &TargetName, target: &TargetId, instance: &InstanceId) -> Figures {
+        let standing = Arc::new(Mutex::new((CursorState::Live, None)));
+        self.lock().standing.insert((target.clone(), instance.clone()), Arc::clone(&standing));
+        let of = |outcome| self.deliveries.get_or_create(&Call { target: name.to_string(), outcome }).clone();
+        let [delivered, failed, unavailable] = ["delivered", "failed", "unavailable"].map(of);
+        let seconds = self.durations.get_or_create(&OfTarget { target: name.to_string() }).clone();
+        Figures { delivered, failed, unavailable, seconds, standing }
     }
 
-    /// As [`Self::called`], for a call whose answer nobody awaited.
+    /// A call whose answer nobody awaited.
     pub(crate) fn called_unawaited(&self, target: &TargetId, outcome: &Outcome, took: Duration) {
         let name = self.lock().names.get(target).cloned();
         if let Some(name) = name {
-            self.called(&name, outcome, took);
+            let label = Call { target: name.to_string(), outcome: outcome.label() };
+            self.deliveries.get_or_create(&label).inc();
+            self.durations.get_or_create(&OfTarget { target: label.target }).observe(took.as_secs_f64());
         }
     }
 
@@ -265,22 +275,6 @@ impl Status {
             self.failed_events.get_or_create(&label).set(*count);
         }
         self.lock().names = names;
-    }
-
-    pub(crate) fn standing(
-        &self,
-        target: &TargetId,
-        instance: &InstanceId,
-        state: CursorState,
-        oldest: Option<Timestamp>,
-    ) {
-        let mut seen = self.lock();
-        match seen.standing.get_mut(&(target.clone(), instance.clone())) {
-            Some(known) => *known = (state, oldest),
-            None => {
-                seen.standing.insert((target.clone(), instance.clone()), (state, oldest));
-            }
-        }
     }
 
     pub(crate) fn left(&self, target: &TargetId, instance: &InstanceId) {

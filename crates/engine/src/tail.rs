@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{EventKey, Horizon, HorizonReading, InstanceId, Position};
+use domain::{EventKey, Horizon, HorizonReading, InstanceId, Position, Writer};
 use store::{EventStore, HorizonMark, Identity, PageRequest, StoreError};
 use tokio::{
     sync::{Notify, watch},
@@ -30,6 +30,8 @@ use crate::{
 
 /// How often the way in which positions are stamped is looked at again, for an upgrade of ZITADEL in between.
 const EXAMINE: Duration = Duration::from_mins(1);
+/// A writer that holds the horizon for longer is worth a line in the log.
+const LONG_HELD: Duration = Duration::from_secs(5);
 /// Memory for all feeds together, in bytes.
 const MEMORY: usize = 48 << 20;
 /// A page takes no more, unless a single event does.
@@ -122,6 +124,8 @@ pub(crate) struct Tail {
     /// The furthest cursors at the start, until there are feeds.
     stood: HashMap<InstanceId, EventKey>,
     held_back: bool,
+    /// Who holds the horizon back, since when somebody does, and whether that was told.
+    holder: Option<(String, Instant, bool)>,
     head: Position,
     safe: watch::Sender<Safe>,
     mark: watch::Sender<Option<HorizonMark>>,
@@ -156,6 +160,7 @@ impl Tail {
             identity,
             stood,
             held_back: false,
+            holder: None,
             head: Position::ZERO,
             safe,
             mark: mark_sender,
@@ -303,6 +308,7 @@ impl Tail {
         self.identity = probe.identity;
         self.probed = Some(Instant::now());
         self.held_back = safe < head;
+        self.tell_who_holds(holder.as_ref());
         self.status.horizon(safe, head, holder.as_ref(), clock::wall());
         let seen = Safe { position: safe, identity: self.identity.clone() };
         self.safe.send_if_modified(|known| {
@@ -314,6 +320,31 @@ impl Tail {
         let mark = HorizonMark { watermark: safe, identity: self.identity.clone() };
         self.mark.send_replace(Some(mark));
         Ok(())
+    }
+
+    /// A writer that holds the horizon for long is named once, and so is the end of it.
+    fn tell_who_holds(&mut self, holder: Option<&Writer>) {
+        let Some(holder) = holder else {
+            if let Some((_, since, true)) = self.holder.take() {
+                info!(held_for = ?since.elapsed(), "nobody holds the horizon any more");
+            }
+            return;
+        };
+        let (vxid, since, told) = self.holder.get_or_insert_with(|| (holder.vxid.clone(), Instant::now(), false));
+        if *vxid != holder.vxid {
+            (*vxid, *told) = (holder.vxid.clone(), false);
+        }
+        if !*told && since.elapsed() >= LONG_HELD {
+            *told = true;
+            warn!(
+                pid = holder.pid,
+                role = holder.role,
+                application = holder.application,
+                state = holder.state,
+                open_since = holder.since.map(tracing::field::display),
+                "an open transaction may still write events: nothing behind it is sent until it ends"
+            );
+        }
     }
 
     /// A page from another server than the horizon's proves nothing.

@@ -20,6 +20,7 @@ impl Courier {
     pub(super) fn call(&self, send: Send, generation: i64) -> UnderWay {
         let target = Arc::clone(&self.target.borrow());
         let shared = Arc::clone(&self.shared);
+        let figures = Arc::clone(&self.figures);
         Box::pin(async move {
             let call = Call {
                 target: &target,
@@ -31,7 +32,7 @@ impl Courier {
             };
             let answer = shared.deliverer.deliver(call).await;
             if target.kind != TargetKind::Async {
-                shared.status.called(&target.name, &answer.outcome, answer.duration);
+                figures.called(&answer.outcome, answer.duration);
             }
             (send.ticket, answer)
         })

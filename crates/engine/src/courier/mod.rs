@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use webhook::Deliverer;
 
-use crate::{Options, Retry, Status, feed::Feed, lease::Held, ledger::Ledger, tail::Safe};
+use crate::{Options, Retry, Status, feed::Feed, figures::Figures, lease::Held, ledger::Ledger, tail::Safe};
 use walk::{Ended, Walk};
 
 /// What all couriers of a daemon share.
@@ -49,6 +49,7 @@ pub(crate) struct Courier {
     /// Changes when an operator may have asked for failed events of this cursor again.
     pub nudged: watch::Receiver<u64>,
     pub stop: CancellationToken,
+    pub figures: Arc<Figures>,
 }
 
 impl Courier {

@@ -197,7 +197,7 @@ impl<'a> Walk<'a> {
     async fn settle(&mut self, also_passed: bool) -> bool {
         let (state, _) = self.window.state();
         let oldest = self.window.oldest_unsettled();
-        self.courier.shared.status.standing(&self.cursor.target_id, &self.cursor.instance_id, state, oldest);
+        self.courier.figures.stands(state, oldest);
         if let Some((settlement, events)) = self.window.settlement(also_passed) {
             tokio::select! {
                 () = self.seat.submit(settlement, events) => {}

@@ -208,6 +208,7 @@ impl Crew {
 
     fn start(&mut self, place: Place, target: Arc<Target>, start: &EventKey, tasks: &mut JoinSet<Task>) {
         info!(target = %target.name, instance = %place.1, "a courier sets out");
+        let figures = self.shared.status.figures(&target.name, &place.0, &place.1);
         let (target, target_seen) = watch::channel(target);
         let (nudge, nudged) = watch::channel(0);
         let stop = self.stop.child_token();
@@ -219,6 +220,7 @@ impl Crew {
             safe: self.sight.safe.clone(),
             nudged,
             stop: stop.clone(),
+            figures: Arc::new(figures),
         };
         let ended = place.clone();
         tasks.spawn(async move {

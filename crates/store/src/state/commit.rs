@@ -19,9 +19,6 @@ const MOVE: &str = "UPDATE cursors SET position = moved.column3, in_tx_order = m
      FROM (VALUES {rows}) AS moved WHERE cursors.id = moved.column1 AND cursors.epoch = moved.column2";
 const MOVE_COLUMNS: usize = 14;
 
-/// Cursors in one statement; SQLite takes 32,766 parameters.
-const CHUNK: usize = 1000;
-
 /// What is left of all settlements of one cursor: the last row, and what became of each failed event.
 struct Merged<'a> {
     epoch: Epoch,
@@ -54,7 +51,7 @@ impl State {
         let mut work = self.database.write("commit settlements").await?;
         let mut fenced = Vec::new();
         let ids: Vec<CursorId> = merged.keys().copied().collect();
-        for chunk in ids.chunks(CHUNK) {
+        for chunk in ids.chunks(work.rows_at_once()) {
             let chunk: BTreeSet<CursorId> = chunk.iter().copied().collect();
             let rows = cursors::lock(&mut work, &chunk).await?;
             let epochs: HashMap<CursorId, Epoch> = rows.iter().map(|cursor| (cursor.id, cursor.epoch)).collect();
@@ -117,7 +114,7 @@ async fn write_failed(work: &mut Work, merged: &BTreeMap<CursorId, Merged<'_>>) 
 
 async fn write_cursors(work: &mut Work, merged: &BTreeMap<CursorId, Merged<'_>>) -> Result<(), StoreError> {
     let all: Vec<_> = merged.iter().collect();
-    for chunk in all.chunks(CHUNK) {
+    for chunk in all.chunks(work.rows_at_once()) {
         let mut statement = work.sql_once(&MOVE.replace("{rows}", &row::placeholders(chunk.len(), MOVE_COLUMNS, 1)));
         for (id, Merged { epoch, row, .. }) in chunk {
             statement = row::bind_key!(statement.bind(id.0).bind(epoch.0), row.key)

@@ -18,8 +18,6 @@ const ENSURE: &str = "INSERT INTO cursors (target_id, instance_id, epoch, positi
      SELECT column1, column2, 0, column3, column4, column5, column6, column7, column8, 0, 0, {now}, 'catching_up'
      FROM (VALUES {rows}) AS wanted WHERE column1 IS NOT NULL
      ON CONFLICT (target_id, instance_id) DO NOTHING";
-/// Rows of eight parameters in one statement.
-const ENSURE_CHUNK: usize = 500;
 const RAISE_EPOCH: &str = "UPDATE cursors SET epoch = epoch + 1, last_updated = {now} WHERE id = $1";
 const CLAIM: &str = "UPDATE cursors SET epoch = epoch + 1 WHERE target_id = $1 AND instance_id = $2 RETURNING ";
 
@@ -39,7 +37,7 @@ impl State {
         wanted.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
         wanted.dedup_by(|one, other| (&one.0, &one.1) == (&other.0, &other.1));
         let mut work = self.database.write("create cursors").await?;
-        for chunk in wanted.chunks(ENSURE_CHUNK) {
+        for chunk in wanted.chunks(work.rows_at_once()) {
             let mut statement = work.sql_once(&ENSURE.replace("{rows}", &row::placeholders(chunk.len(), 8, 1)));
             for (target, instance, key) in chunk {
                 statement = statement.bind(target.to_string()).bind(instance.to_string());

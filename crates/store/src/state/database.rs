@@ -164,6 +164,15 @@ impl Work {
         sqlx::query(sqlx::AssertSqlSafe(self.backend.fill(sql)))
     }
 
+    /// How many rows go into one statement. PostgreSQL is a round trip away; in SQLite the parameters of a statement are found by
+    /// name, one after the other, so that a long one costs the square of its length.
+    pub(super) fn rows_at_once(&self) -> usize {
+        match self.backend {
+            Backend::Postgres => 500,
+            Backend::Sqlite(_) => 32,
+        }
+    }
+
     /// A statement whose text depends on the number of its rows; it is not kept prepared.
     pub(super) fn sql_once(&self, sql: &str) -> Statement {
         self.sql(sql).persistent(false)

@@ -9,9 +9,6 @@ use super::{
 };
 use crate::StoreError;
 
-/// Rows in one statement; 13 parameters each, SQLite takes 32,766.
-const CHUNK: usize = 500;
-
 const COUNTS: &str = "SELECT cursors.target_id, failed_events.status, count(*) AS events FROM failed_events
      JOIN cursors ON cursors.id = failed_events.cursor_id GROUP BY cursors.target_id, failed_events.status";
 
@@ -127,7 +124,7 @@ pub(super) async fn parked_beyond(work: &mut Work, cursor: &Cursor) -> Result<Ve
 
 /// Writes or overwrites failed events; `first_failed` of a row that is there stays. Each key at most once.
 pub(super) async fn put(work: &mut Work, failed: &[(CursorId, &FailedEvent)]) -> Result<(), StoreError> {
-    for chunk in failed.chunks(CHUNK) {
+    for chunk in failed.chunks(work.rows_at_once()) {
         let mut statement = work.sql_once(&format!(
             "INSERT INTO failed_events (cursor_id, {KEY_COLUMNS}, event_type, failure_count, status, error, first_failed,
              last_failed) VALUES {}
@@ -152,7 +149,7 @@ pub(super) async fn put(work: &mut Work, failed: &[(CursorId, &FailedEvent)]) ->
 
 /// Removes failed events; those that are not there do no harm.
 pub(super) async fn remove(work: &mut Work, keys: &[(CursorId, EventKey)]) -> Result<(), StoreError> {
-    for chunk in keys.chunks(CHUNK) {
+    for chunk in keys.chunks(work.rows_at_once()) {
         let mut statement = work.sql_once(&format!(
             "DELETE FROM failed_events WHERE (cursor_id, {KEY_COLUMNS}) IN (VALUES {})",
             row::placeholders(chunk.len(), 7, 1)
