@@ -1,4 +1,4 @@
--- What postrider needs in the event store's database. Run as its owner; then set a password for the role.
+-- What postrider needs in the event store's database. Run it there as a superuser; then set a password for the role.
 CREATE ROLE postrider LOGIN;
 GRANT USAGE ON SCHEMA eventstore TO postrider;
 GRANT SELECT ON eventstore.events2 TO postrider;

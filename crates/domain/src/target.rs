@@ -109,7 +109,8 @@ impl FromStr for Start {
         match text {
             "now" => Ok(Self::Now),
             "beginning" => Ok(Self::Beginning),
-            _ => (text.parse().map(Self::At).ok())
+            // As it is printed, with its order behind a slash: all that is at the position comes again.
+            _ => (text.split_once('/').map_or(text, |(position, _)| position).parse().map(Self::At).ok())
                 .or_else(|| text.parse().map(Self::Time).ok())
                 .ok_or_else(|| StartError { text: text.to_owned() }),
         }

@@ -84,3 +84,9 @@ fn a_first_cursor_stands_after_now_and_before_any_other_start() {
     check(Start::Beginning, EventKey::before(Position::from_integer(17)));
     check(Start::At(Position::from_integer(17)), EventKey::before(Position::from_integer(17)));
 }
+
+#[test]
+fn a_place_can_be_copied_from_where_it_is_printed() {
+    let place: Start = "1795331466.280548/1".parse().expect("a place");
+    assert_eq!(place, Start::At("1795331466.280548".parse().expect("a position")));
+}

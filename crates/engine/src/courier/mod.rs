@@ -64,6 +64,7 @@ impl Courier {
                 }
             }
         }
+        info!(target = %name, instance = %self.instance, "the courier is back");
         self.shared.status.left(&self.target.borrow().id, &self.instance);
     }
 

@@ -95,6 +95,9 @@ impl Crew {
     pub async fn look(&mut self, tasks: &mut JoinSet<Task>) -> Result<(), StoreError> {
         let revision = self.shared.state.revision().await?;
         if self.revision != Some(revision) {
+            if self.revision.is_some() {
+                info!(revision, "definitions were changed, or an operator acted");
+            }
             self.take_up_changes().await?;
             self.revision = Some(revision);
             self.unsettled = true;

@@ -97,7 +97,8 @@ impl Engine {
 
     /// Runs until `stop`: then finishes the calls in flight, commits, gives the lease back.
     pub async fn run(self, stop: CancellationToken) -> Result<(), EngineError> {
-        let _lock = self.parts.state.lock_daemon()?;
+        let lock = self.parts.state.lock_daemon()?;
+        self.parts.state.end_dead_lease(&lock).await?;
         let status = Arc::clone(&self.status);
         (self.parts.deliverer)
             .observe_unawaited(move |target, answer| status.called_unawaited(target, &answer.outcome, answer.duration));

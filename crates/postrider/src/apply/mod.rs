@@ -82,6 +82,13 @@ impl Plan {
         Ok(plan)
     }
 
+    /// What came from a file and is not in this one.
+    pub fn what_is_gone(spec: &DefinitionsSpec, current: &Definitions) -> Vec<Change> {
+        let mut plan = Self { changes: Vec::new(), warnings: Vec::new(), change: DefinitionsChange::default() };
+        plan.prune(spec, current);
+        plan.changes
+    }
+
     /// Changes the state, if there is anything to change.
     pub async fn carry_out(&self, state: &State, actor: &str) -> anyhow::Result<()> {
         if !self.changes.is_empty() {
@@ -154,6 +161,15 @@ impl Plan {
         let resolved = resolve_start(events, state, spec.start)
             .await
             .with_context(|| format!("the start of the target {name:?} cannot be found"))?;
+        if matches!(spec.start, Start::At(_) | Start::Time(_)) {
+            let now = resolve_start(events, state, Start::Now).await.context("the horizon cannot be found")?;
+            if resolved.position > now.position {
+                return Err(usage(format!(
+                    "the target {name:?} would start at {}, beyond the horizon {}; `now` is as far as it goes",
+                    spec.start, now.position
+                )));
+            }
+        }
         if let Some(writer) = &resolved.held_by {
             self.warnings.push(format!(
                 "a transaction that may write events did not end in time ({}); the target {name:?} begins at {}",

@@ -105,6 +105,9 @@ impl Run {
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let Some((events, state)) = self.connected(config, context, &status, &stop).await? else { return Ok(()) };
+        if let Some(doubt) = events.doubt() {
+            warn!("{doubt}");
+        }
         define(config, &events, &state).await?;
         status.starting(None);
         let parts = Parts { events, state, deliverer: connect::deliverer(config)?, worker: worker(), info: here() };
@@ -121,6 +124,8 @@ impl Run {
     ) -> anyhow::Result<Option<(EventStore, State)>> {
         for tries in 1.. {
             let connecting = async {
+                // First, so that a wrong URL leaves nothing behind.
+                let events = context.events(config).await?;
                 let state = connect::state(config).await?;
                 if !self.no_migrate {
                     let done = state.migrate().await?;
@@ -129,7 +134,7 @@ impl Run {
                     }
                 }
                 state.check_schema().await?;
-                anyhow::Ok((context.events(config).await?, state))
+                anyhow::Ok((events, state))
             };
             let connected = tokio::select! {
                 () = stop.cancelled() => return Ok(None),
@@ -165,7 +170,19 @@ async fn define(config: &Config, events: &EventStore, state: &State) -> anyhow::
     for change in &plan.changes {
         info!(what = change.what, name = change.name, details = change.details.join(", "), "{}", change.change);
     }
-    plan.carry_out(state, &format!("file:{}", config.origin)).await
+    plan.carry_out(state, &format!("file:{}", config.origin)).await?;
+    tell_what_is_not_in_the_file(config, state).await
+}
+
+/// What a file defined once stays in force without it, which should surprise nobody.
+async fn tell_what_is_not_in_the_file(config: &Config, state: &State) -> anyhow::Result<()> {
+    for gone in Plan::what_is_gone(&config.definitions, &state.definitions().await?) {
+        warn!(
+            "the {} {} came from a file and is not in {}; it stays in force until `postrider apply --prune` with a file without it",
+            gone.what, gone.name, config.origin
+        );
+    }
+    Ok(())
 }
 
 /// What the config says, in the engine's words.

@@ -42,7 +42,7 @@ impl List {
         let state = context.state(&context.config()?).await?;
         let mut targets = state.definitions().await?.targets;
         targets.sort_by(|a, b| a.name.cmp(&b.name));
-        let lines: Vec<Value> = targets.iter().map(to_json).collect();
+        let lines: Vec<Value> = targets.iter().map(|target| to_json(target, &target.endpoint.to_string())).collect();
         context.output.print(&lines, || {
             let mut table =
                 Table::new(["name", "type", "endpoint", "ordering", "timeout", "state", "source"], "no targets");
@@ -77,7 +77,8 @@ impl Get {
     async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let state = context.state(&context.config()?).await?;
         let definitions = state.definitions().await?;
-        let target = to_json(target_named(&definitions, &self.name)?);
+        let target = target_named(&definitions, &self.name)?;
+        let target = to_json(target, &target.endpoint.without_query());
         context.output.print(&target, || {
             let mut table = Table::new(["field", "value"], "");
             for (field, value) in target.as_object().into_iter().flatten() {
@@ -121,7 +122,7 @@ async fn set_paused(context: &Context, name: &str, paused: bool) -> anyhow::Resu
 }
 
 /// Header values and signing keys are secrets; only what there is of them is told.
-fn to_json(target: &Target) -> Value {
+fn to_json(target: &Target, endpoint: &str) -> Value {
     let start_time = match target.start {
         domain::Start::Time(at) => Some(time(at)),
         _ => None,
@@ -130,7 +131,7 @@ fn to_json(target: &Target) -> Value {
         "name": target.name,
         "id": target.id,
         "type": target.kind,
-        "endpoint": target.endpoint.without_query(),
+        "endpoint": endpoint,
         "timeout": humantime::format_duration(target.timeout).to_string(),
         "interrupt_on_error": target.interrupt_on_error,
         "signing_keys": target.signing_keys.len(),

@@ -162,12 +162,19 @@ fn numbers(raw: &RawConfig, problems: &mut Problems) {
     problems.positive("retention.removed", kept.removed);
     problems.positive("delivery.timeout", raw.delivery.timeout);
     problems.at_least_one("delivery.max_in_flight", raw.delivery.max_in_flight);
-    if tracing_subscriber::EnvFilter::try_new(&raw.log.level).is_err() {
+    if !is_log_level(&raw.log.level) {
         problems.add(
             "log.level",
             "it must be error, warn, info, debug, trace, or directives such as \"info,postrider_engine=debug\"",
         );
     }
+}
+
+/// A bare word is a level; tracing would take any other word for the name of a module, and say nothing.
+fn is_log_level(text: &str) -> bool {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let known = |part: &str| part.contains('=') || LEVELS.contains(&part.trim().to_ascii_lowercase().as_str());
+    text.split(',').all(known) && tracing_subscriber::EnvFilter::try_new(text).is_ok()
 }
 
 fn event_store(raw: RawEventStore, problems: &mut Problems) -> Option<EventStore> {

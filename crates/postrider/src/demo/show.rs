@@ -61,7 +61,8 @@ impl Show {
                 let position = if cursor.key.is_edge() { String::new() } else { cursor.key.position.to_string() };
                 (cursor.state.to_string(), position)
             });
-            words.push(format!("{name} {arrived} ({state})"));
+            let word = if state.is_empty() { "not begun" } else { &state };
+            words.push(format!("{name} {arrived} ({word})"));
             table.row(Tone::Plain, [(*name).to_owned(), state, position, arrived.to_string(), written.to_string()]);
         }
         if !self.terminal {

@@ -85,6 +85,11 @@ fn one_underscore_too_few_in_the_environment() {
 }
 
 #[test]
+fn a_log_level_that_would_be_taken_for_the_name_of_a_module() {
+    assert_snapshot!(refused(&format!("{STORE}[log]\nlevel = \"loud\"\n")));
+}
+
+#[test]
 fn a_duration_without_a_unit() {
     assert_snapshot!(refused(&format!("{STORE}[projection]\npoll_interval = 50\n")));
 }

@@ -72,6 +72,15 @@ impl EventStore {
         }
     }
 
+    /// Why the horizon that was set in the configuration would lose events, if it would.
+    #[must_use]
+    pub fn doubt(&self) -> Option<String> {
+        match self {
+            Self::Postgres(store) => store.doubt(),
+            Self::Sqlite(_) => None,
+        }
+    }
+
     /// Examines the table again: an upgrade of ZITADEL can change how positions are stamped.
     pub async fn reexamine(&self) -> Result<(), StoreError> {
         match self {

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use domain::Timestamp;
 
-use super::{State, row};
+use super::{DaemonLock, State, row};
 use crate::StoreError;
 
 const ACQUIRE: &str = "INSERT INTO leases (name, worker_id, epoch, acquired_at, expires_at)
@@ -114,6 +114,17 @@ impl State {
         }
         work.commit().await?;
         Ok(epoch.map(|epoch| Lease { worker: worker.clone(), epoch }))
+    }
+
+    /// Ends the lease of a daemon that was killed: on SQLite the lock on the file proves that it is gone. On PostgreSQL
+    /// only time does.
+    pub async fn end_dead_lease(&self, lock: &DaemonLock) -> Result<(), StoreError> {
+        if !lock.proves_to_be_alone() {
+            return Ok(());
+        }
+        let mut work = self.database.write("end the lease of a daemon that is gone").await?;
+        work.run(work.sql("UPDATE leases SET worker_id = NULL, expires_at = 0 WHERE name = 'daemon'")).await?;
+        work.commit().await
     }
 
     /// Lets the lease run on for `duration` from now, even one that has expired, as long as nobody has taken it since: its

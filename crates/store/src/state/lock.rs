@@ -11,7 +11,14 @@ use crate::StoreError;
 /// Held as long as the daemon runs; the system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct DaemonLock {
-    _file: Option<File>,
+    file: Option<File>,
+}
+
+impl DaemonLock {
+    /// Whether nobody else can be working on the state while this is held.
+    pub(super) fn proves_to_be_alone(&self) -> bool {
+        self.file.is_some()
+    }
 }
 
 impl State {
@@ -19,13 +26,13 @@ impl State {
     ///
     /// The lock is on a file of its own beside the state (`state.db.lock`), which stays when the daemon ends.
     pub fn lock_daemon(&self) -> Result<DaemonLock, StoreError> {
-        let Backend::Sqlite(file) = &self.database.backend else { return Ok(DaemonLock { _file: None }) };
+        let Backend::Sqlite(file) = &self.database.backend else { return Ok(DaemonLock { file: None }) };
         let mut path = OsString::from(file);
         path.push(".lock");
         let failed = |source| StoreError::Lock { path: path.to_string_lossy().into_owned(), source };
         let lock = File::options().create(true).append(true).open(&path).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(DaemonLock { _file: Some(lock) }),
+            Ok(()) => Ok(DaemonLock { file: Some(lock) }),
             Err(TryLockError::WouldBlock) => Err(StoreError::AlreadyRunning { path: file.display().to_string() }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }

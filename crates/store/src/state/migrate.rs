@@ -3,6 +3,8 @@
 //! A migration that has landed never changes; the next one is a new file. sqlx keeps its list (`_sqlx_migrations`) beside
 //! the tables it is about.
 
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path};
+
 use sqlx::migrate::Migrator;
 
 use super::{
@@ -36,6 +38,9 @@ pub struct Migrated {
 impl State {
     /// Brings the schema up to date. Safe to run again, and from several processes at once.
     pub async fn migrate(&self) -> Result<Migrated, StoreError> {
+        if let Backend::Sqlite(file) = &self.database.backend {
+            create_private(file);
+        }
         let known = newest(self.migrator());
         let from = self.version().await?;
         if from > known {
@@ -116,4 +121,11 @@ async fn found(work: &mut Work, statement: super::database::Statement) -> Result
 
 fn newest(migrator: &Migrator) -> i64 {
     migrator.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+/// Makes the file for its owner alone, since signing keys and headers are in it; one that is there stays as it is. SQLite
+/// gives the files beside it the same permissions.
+fn create_private(file: &Path) {
+    // A folder that is not there, or not ours: what SQLite says of it next is clearer.
+    let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
 }

@@ -3,7 +3,7 @@
 use std::{pin::pin, time::Duration};
 
 use domain::{EventKey, Horizon, Position, Writer};
-use postrider_store::{EventStore, EventStoreOptions, HorizonSource, StoreError};
+use postrider_store::{EventStore, EventStoreOptions, HorizonSource, Severity, StoreError};
 use sqlx::{Connection as _, PgConnection};
 use test_support::{CustomKind, Load, PrivatePostgres, Push, Shape, Stamp, TestDatabase, eventually};
 
@@ -53,9 +53,18 @@ async fn the_way_a_zitadel_stamps_positions_is_found_and_looked_at_again() {
     assert_eq!(store.source(), HorizonSource::Clock);
     let set = connected(with_source(zitadel(db.url()), HorizonSource::TxStart)).await;
     assert_eq!(set.source(), HorizonSource::TxStart, "what is set counts");
+    assert_eq!(set.doubt(), None, "it is safe for both");
+    let clock = connected(with_source(zitadel(db.url()), HorizonSource::Clock)).await;
+    assert_eq!(clock.doubt(), None, "it is so");
     db.execute("DROP FUNCTION eventstore.commands_to_events(eventstore.command2[])").await;
     store.reexamine().await.expect("it is looked at");
     assert_eq!(store.source(), HorizonSource::TxStart);
+    clock.reexamine().await.expect("it is looked at");
+    let doubt = clock.doubt().expect("it is not so any more");
+    assert!(doubt.contains("set to clock") && doubt.contains("needs tx_start"), "{doubt}");
+    let findings = clock.check().await.expect("it is checked");
+    let horizon = findings.iter().find(|finding| finding.subject == "horizon").expect("it is looked at");
+    assert_eq!((horizon.severity, &horizon.text), (Severity::Error, &doubt));
 }
 
 #[tokio::test]

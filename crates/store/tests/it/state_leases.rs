@@ -43,6 +43,18 @@ async fn a_lease_that_expired_is_renewed_until_another_takes_it() {
 }
 
 #[tokio::test]
+async fn the_lease_of_a_daemon_that_was_killed_ends_where_a_lock_proves_that_it_is_gone() {
+    on_both(async |fixture| {
+        fixture.lease("killed").await;
+        let lock = fixture.state.lock_daemon().expect("nobody runs");
+        fixture.state.end_dead_lease(&lock).await.expect("it can be ended");
+        let alone = !fixture.is_postgres();
+        assert_eq!(acquire(&fixture.state, "next").await.is_some(), alone, "on PostgreSQL only time proves it");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_worker_that_acquires_again_ends_its_earlier_lease() {
     on_both(async |fixture| {
         let first = fixture.lease("a").await;

@@ -145,3 +145,18 @@ fn what_the_state_does_may_move_between_threads(state: &State, lease: &Lease, ke
     moves(state.discard(&FailedFilter::default(), None, "ada"));
     moves(state.renew(lease, Duration::ZERO));
 }
+
+#[tokio::test]
+async fn a_file_with_secrets_in_it_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    on_both_empty(async |fixture| {
+        fixture.state.migrate().await.expect("it is migrated");
+        let Some(path) = fixture.url.strip_prefix("sqlite://") else { return };
+        let path = path.split('?').next().expect("a path");
+        for file in [path.to_owned(), format!("{path}-wal")] {
+            let mode = std::fs::metadata(&file).unwrap_or_else(|error| panic!("{file}: {error}")).permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
+    })
+    .await;
+}

@@ -104,7 +104,7 @@ async fn a_database_that_is_down_at_the_start_is_waited_for() {
     })
     .await;
     let log = daemon.log();
-    assert!(log.contains("failed to connect to the state"), "{log}");
+    assert!(log.contains("failed to connect to the event store") && log.contains("Connection refused"), "{log}");
     server.start_again().await;
     all_arrive(&receiver, &written).await;
     assert_exact(&receiver, &written);

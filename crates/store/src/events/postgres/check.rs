@@ -114,7 +114,10 @@ async fn index(
 }
 
 fn horizon(examined: &Examined) -> Vec<Finding> {
-    let mut findings = vec![Finding::ok("horizon", format!("{}: {}", examined.source, examined.why))];
+    let mut findings = vec![match &examined.doubt {
+        None => Finding::ok("horizon", format!("{}: {}", examined.source, examined.why)),
+        Some(doubt) => Finding::error("horizon", doubt.clone()),
+    }];
     let Some(sequence) = examined.sequence.as_ref().filter(|_| examined.source == HorizonSource::Sequence) else {
         if examined.source == HorizonSource::Sequence {
             findings.push(Finding::warning(

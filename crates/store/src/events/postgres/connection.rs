@@ -11,7 +11,7 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe, PgConnection, PgPool, Postgres, Row as _,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Row as _,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -89,6 +89,20 @@ pub(super) fn pool(url: &str) -> Result<(PgPool, OwnSessions), StoreError> {
         })
         .connect_lazy_with(options);
     Ok((pool, sessions))
+}
+
+/// Whether the server can be reached at all. The pool would go on trying for as long as it may, and then only say that it has
+/// tried; this says at once what is wrong.
+pub(super) async fn reach(pool: &PgPool) -> Result<(), StoreError> {
+    const OPERATION: &str = "connect to the event store";
+    match tokio::time::timeout(CONNECT, pool.connect_options().connect()).await {
+        Ok(connected) => {
+            // It is only a look: how it ends does not matter.
+            let _ = connected.map_err(StoreError::database(OPERATION))?.close().await;
+            Ok(())
+        }
+        Err(_) => Err(StoreError::Timeout { operation: OPERATION, after: CONNECT }),
+    }
 }
 
 /// The driver's words on a URL, which quote single options but never the whole.

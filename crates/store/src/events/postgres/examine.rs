@@ -70,12 +70,23 @@ pub(super) async fn examine(
     let oid = relation(connection, &table).await?;
     let layout = layout(connection, table, zitadel, oid, &columns).await?;
     let sequence = sequence(connection, oid, &layout.position.name).await?;
-    let (source, why) = source(connection, options.horizon, &layout, sequence.as_ref()).await?;
+    let set = options.horizon.map(|set| (set, "set in the configuration".to_owned()));
+    let (source, why, doubt) = match set {
+        Some((set, why)) if layout.zitadel => {
+            let (found, _) = source(connection, &layout, sequence.as_ref()).await?;
+            (set, why, doubt(set, found))
+        }
+        Some((set, why)) => (set, why, None),
+        None => {
+            let (found, why) = source(connection, &layout, sequence.as_ref()).await?;
+            (found, why, None)
+        }
+    };
     if source == HorizonSource::Sequence {
         refuse_sequence(&layout, sequence.as_ref())?;
     }
     let identity = sqlx::query_scalar(IDENTITY).fetch_one(&mut *connection).await.map_err(failed)?;
-    Ok(Examined { layout, source, why, sequence, identity })
+    Ok(Examined { layout, source, why, doubt, sequence, identity })
 }
 
 fn failed(source: sqlx::Error) -> StoreError {
@@ -214,13 +225,9 @@ async fn sequence(
 
 async fn source(
     connection: &mut PgConnection,
-    set: Option<HorizonSource>,
     layout: &Layout,
     sequence: Option<&SequenceFound>,
 ) -> Result<(HorizonSource, String), StoreError> {
-    if let Some(set) = set {
-        return Ok((set, "set in the configuration".to_owned()));
-    }
     if layout.zitadel {
         let definitions: Vec<String> =
             sqlx::query_scalar(COMMANDS_TO_EVENTS).fetch_all(connection).await.map_err(failed)?;
@@ -239,6 +246,17 @@ async fn source(
             layout.position.name, layout.table
         ))),
     }
+}
+
+/// What is set for ZITADEL's table is the operator's word against what its functions say; `tx_start` is safe for both.
+fn doubt(set: HorizonSource, found: HorizonSource) -> Option<String> {
+    if set == HorizonSource::TxStart || found == set {
+        return None;
+    }
+    Some(format!(
+        "event_store.horizon is set to {set}, but as far as can be seen this ZITADEL needs {found}: what is committed late would \
+         be skipped; leave event_store.horizon out"
+    ))
 }
 
 /// Sequences whose numbers are handed out in another order than they are drawn.

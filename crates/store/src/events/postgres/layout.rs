@@ -116,6 +116,8 @@ pub(super) struct Examined {
     pub source: HorizonSource,
     /// Why this source, in a sentence.
     pub why: String,
+    /// Why the source that was set would lose events, if it would.
+    pub doubt: Option<String>,
     pub sequence: Option<SequenceFound>,
     /// Whether this role may ask for the system identifier and the timeline.
     pub identity: bool,

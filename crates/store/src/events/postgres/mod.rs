@@ -61,6 +61,7 @@ impl fmt::Debug for PostgresEvents {
 impl PostgresEvents {
     pub(super) async fn connect(options: &EventStoreOptions) -> Result<Self, StoreError> {
         let (pool, sessions) = connection::pool(&options.url)?;
+        connection::reach(&pool).await?;
         let known = look(&pool, options).await?;
         Ok(Self {
             pool,
@@ -77,6 +78,10 @@ impl PostgresEvents {
 
     pub(super) fn source(&self) -> HorizonSource {
         self.known().0.source
+    }
+
+    pub(super) fn doubt(&self) -> Option<String> {
+        self.known().0.doubt.clone()
     }
 
     pub(super) fn has_instances(&self) -> bool {
