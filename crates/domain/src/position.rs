@@ -39,12 +39,6 @@ impl Position {
     pub fn from_micros(micros_since_epoch: i64) -> Self {
         Self(Decimal::new(micros_since_epoch, 6))
     }
-
-    /// Seconds since the epoch, for positions that are stamped by a clock.
-    #[must_use]
-    pub fn as_seconds(&self) -> Option<f64> {
-        self.0.to_string().parse().ok()
-    }
 }
 
 impl FromStr for Position {

@@ -99,12 +99,6 @@ pub enum StoreError {
         /// Whose cursor.
         target: TargetId,
     },
-    /// The cursor has a newer epoch: somebody else's now, or an operator acted.
-    #[error("the cursor of {target} is fenced off")]
-    Fenced {
-        /// Whose cursor.
-        target: TargetId,
-    },
     /// There is no such target, or not any more.
     #[error("there is no target {target}")]
     NoTarget {

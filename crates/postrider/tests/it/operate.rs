@@ -130,6 +130,16 @@ fn nothing_is_moved_in_a_dry_run_or_beyond_the_horizon() {
 }
 
 #[test]
+fn a_target_that_would_start_beyond_the_horizon_is_refused() {
+    let place = stored();
+    let beyond = DEFINITIONS.replace("start = \"beginning\"", "start = \"1000000\"");
+    place.write("more.toml", &beyond);
+    let done = apply(&place, &[]);
+    assert!(done.code == 2 && done.err.contains("beyond the horizon"), "{}", done.err);
+    assert_eq!(json(&place.run(&["target", "list", "-o", "json"])).as_array().map(Vec::len), Some(1));
+}
+
+#[test]
 fn the_event_at_the_head_is_skipped_then_retried_or_discarded() {
     let place = stored();
     assert_eq!(place.run(&["cursor", "seek", "demo", "--to", "1"]).code, 0);

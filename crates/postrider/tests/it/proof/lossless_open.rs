@@ -102,6 +102,7 @@ async fn a_dump_stalls_what_is_stamped_with_the_start_of_the_transaction_and_is_
     }
     has_looked(&database).await;
     assert_eq!(trio.counts(), [1, 2, 1]);
+    daemon.says("application=\"the nightly dump\"").await;
 
     dump.rollback().await.expect("it ends");
     settle(&database, &trio, daemon).await;
