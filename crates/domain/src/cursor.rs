@@ -42,6 +42,27 @@ pub struct Cursor {
     pub state: CursorState,
     /// Why, in a sentence, where the state needs one.
     pub reason: Option<String>,
+    /// What is settled beyond `key`.
+    pub ahead: Option<Ahead>,
+    /// Why an operator halted it, as long as it is halted by one.
+    pub halt: Option<String>,
+}
+
+/// What is settled beyond a cursor: everything after it up to `to`, except what is `open`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ahead {
+    /// Nothing is known beyond it.
+    pub to: EventKey,
+    /// Events between the cursor and `to` that are not settled, in order.
+    pub open: Vec<EventKey>,
+}
+
+impl Ahead {
+    /// Whether this event, which lies beyond the cursor, is settled.
+    #[must_use]
+    pub fn settles(&self, key: &EventKey) -> bool {
+        *key <= self.to && self.open.binary_search(key).is_err()
+    }
 }
 
 macro_rules! words {
@@ -152,6 +173,10 @@ pub struct Settlement {
     pub reason: Option<String>,
     /// What became of failed events, in order.
     pub failed: Vec<FailedChange>,
+    /// See [`Cursor::ahead`].
+    pub ahead: Option<Ahead>,
+    /// What a target with `interrupt_on_error` settled without delivering it, since the last settlement.
+    pub denied: Vec<EventKey>,
 }
 
 /// What became of a failed event.

@@ -20,7 +20,7 @@ mod target;
 pub mod window;
 
 pub use condition::{Condition, ConditionError, TypePattern};
-pub use cursor::{Cursor, CursorId, CursorState, Epoch, FailedChange, FailedEvent, FailedStatus, Settlement};
+pub use cursor::{Ahead, Cursor, CursorId, CursorState, Epoch, FailedChange, FailedEvent, FailedStatus, Settlement};
 pub use definitions::{DefinitionError, Definitions, Execution, ExecutionTarget};
 pub use event::{BrokenRow, Event, Row};
 pub use horizon::{Horizon, HorizonReading, Writer};

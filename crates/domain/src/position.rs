@@ -127,6 +127,22 @@ impl EventKey {
     }
 }
 
+/// A list of its six parts, in their order: short, since it is stored for many events.
+impl Serialize for EventKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.position, self.in_tx_order, &self.instance_id, &self.aggregate_type, &self.aggregate_id, self.sequence)
+            .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (position, in_tx_order, instance_id, aggregate_type, aggregate_id, sequence) =
+            Deserialize::deserialize(deserializer)?;
+        Ok(Self { position, in_tx_order, instance_id, aggregate_type, aggregate_id, sequence })
+    }
+}
+
 impl fmt::Debug for EventKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

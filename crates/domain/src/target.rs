@@ -251,6 +251,30 @@ pub struct Target {
 }
 
 impl Target {
+    /// A webhook with every setting at its default: strict order, 10 s, no keys, from the beginning, from the API.
+    #[must_use]
+    pub fn new(id: TargetId, name: TargetName, endpoint: Endpoint) -> Self {
+        Self {
+            id,
+            name,
+            kind: TargetKind::Webhook,
+            endpoint,
+            timeout: Duration::from_secs(10),
+            interrupt_on_error: false,
+            signing_keys: Vec::new(),
+            ordering: Ordering::Strict,
+            max_in_flight: 1,
+            start: Start::Beginning,
+            start_position: Position::ZERO,
+            headers: BTreeMap::new(),
+            exclude: Vec::new(),
+            payload: PayloadMode::Full,
+            payload_encoding: PayloadEncoding::Base64,
+            paused: false,
+            source: Source::Api,
+        }
+    }
+
     /// Where a cursor of this target stands on an instance that it has none on yet.
     #[must_use]
     pub fn first_cursor(&self) -> EventKey {

@@ -1,34 +1,12 @@
-use std::{collections::BTreeMap, time::Duration};
-
 use super::{Explanation, Router, TypeFilter, Verdict};
-use crate::{
-    Condition, Definitions, Execution, ExecutionTarget, InstanceId, Ordering, PayloadEncoding, PayloadMode, Position,
-    Source, Start, Target, TargetId, TargetKind, TypePattern,
-};
+use crate::{Condition, Definitions, Execution, ExecutionTarget, InstanceId, Target, TargetId, TypePattern};
 
 mod model;
 
 /// Targets named `a` have the id `id-a`.
 pub(crate) fn target(name: &str, exclude: &[&str]) -> Target {
-    Target {
-        id: format!("id-{name}").into(),
-        name: name.into(),
-        kind: TargetKind::Webhook,
-        endpoint: "https://crm.example.com/zitadel".parse().expect("an endpoint"),
-        timeout: Duration::from_secs(10),
-        interrupt_on_error: false,
-        signing_keys: Vec::new(),
-        ordering: Ordering::Strict,
-        max_in_flight: 1,
-        start: Start::Beginning,
-        start_position: Position::ZERO,
-        headers: BTreeMap::new(),
-        exclude: patterns(exclude),
-        payload: PayloadMode::Full,
-        payload_encoding: PayloadEncoding::Base64,
-        paused: false,
-        source: Source::File,
-    }
+    let endpoint = "https://crm.example.com/zitadel".parse().expect("an endpoint");
+    Target { exclude: patterns(exclude), ..Target::new(format!("id-{name}").into(), name.into(), endpoint) }
 }
 
 /// `event/user.* @i1 !user.human.password.*: a b +event` in words: the condition, the instance, what is kept out,

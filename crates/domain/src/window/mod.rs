@@ -394,6 +394,8 @@ impl Window {
             state,
             reason: reason.map(str::to_owned),
             failed: std::mem::take(&mut self.changes),
+            ahead: None,
+            denied: Vec::new(),
         };
         Some((settlement, std::mem::take(&mut self.settled)))
     }

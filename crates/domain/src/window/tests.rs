@@ -51,6 +51,8 @@ fn cursor() -> Cursor {
         last_updated: Timestamp::UNIX_EPOCH,
         state: CursorState::Live,
         reason: None,
+        ahead: None,
+        halt: None,
     }
 }
 

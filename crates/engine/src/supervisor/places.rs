@@ -48,34 +48,13 @@ pub(super) fn first_cursor(place: &Place, target: &Target, cursors: &HashSet<Pla
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
-    use domain::{
-        Condition, Execution, ExecutionTarget, Ordering, PayloadEncoding, PayloadMode, Source, Start, TargetKind,
-    };
+    use domain::{Condition, Execution, ExecutionTarget};
 
     use super::*;
 
     fn target(name: &str) -> Target {
-        Target {
-            id: name.into(),
-            name: name.into(),
-            kind: TargetKind::Webhook,
-            endpoint: "https://example.com/".parse().expect("a URL"),
-            timeout: std::time::Duration::from_secs(1),
-            interrupt_on_error: false,
-            signing_keys: Vec::new(),
-            ordering: Ordering::Strict,
-            max_in_flight: 1,
-            start: Start::Beginning,
-            start_position: Position::ZERO,
-            headers: BTreeMap::new(),
-            exclude: Vec::new(),
-            payload: PayloadMode::Full,
-            payload_encoding: PayloadEncoding::Base64,
-            paused: false,
-            source: Source::File,
-        }
+        Target::new(name.into(), name.into(), "https://example.com/".parse().expect("a URL"))
     }
 
     fn places(cursors: &[(&str, &str)]) -> HashSet<Place> {

@@ -1,11 +1,8 @@
 //! A whole daemon in this process: store, state and engine in a temporary folder.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use domain::{
-    Condition, EventKey, EventType, Execution, ExecutionTarget, Ordering, PayloadEncoding, PayloadMode, Position,
-    SigningKey, Source, Start, Target, TargetKind,
-};
+use domain::{Condition, EventKey, EventType, Execution, ExecutionTarget, SigningKey, Target};
 use postrider_engine::{Engine, EngineError, Options, Parts};
 use store::{DefinitionsChange, EventStore, NewEvent, State, StateOptions, WorkerId, WorkerInfo};
 use tempfile::TempDir;
@@ -58,24 +55,11 @@ impl House {
 
     /// A target at a receiver, called for every event of a condition.
     pub async fn target(&self, name: &str, receiver: &Receiver, condition: Condition) {
+        let endpoint = receiver.url().parse().expect("a receiver has a URL");
         let target = Target {
-            id: format!("id-{name}").into(),
-            name: name.into(),
-            kind: TargetKind::Webhook,
-            endpoint: receiver.url().parse().expect("a receiver has a URL"),
             timeout: Duration::from_secs(2),
-            interrupt_on_error: false,
             signing_keys: vec![key()],
-            ordering: Ordering::Strict,
-            max_in_flight: 1,
-            start: Start::Beginning,
-            start_position: Position::ZERO,
-            headers: BTreeMap::new(),
-            exclude: Vec::new(),
-            payload: PayloadMode::Full,
-            payload_encoding: PayloadEncoding::Base64,
-            paused: false,
-            source: Source::Api,
+            ..Target::new(format!("id-{name}").into(), name.into(), endpoint)
         };
         let known = self.state.definitions().await.expect("definitions are read").executions;
         let mut targets = known

@@ -1,12 +1,9 @@
 //! What the demo stands on: two SQLite files, and three targets in one execution.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, bail};
-use domain::{
-    Condition, Execution, ExecutionTarget, Ordering, PayloadEncoding, PayloadMode, Position, SigningKey, Source, Start,
-    Target, TargetId, TargetKind,
-};
+use domain::{Condition, Execution, ExecutionTarget, SigningKey, Source, Target, TargetId};
 use store::{DefinitionsChange, EventStore, State, StateOptions};
 use uuid::Uuid;
 
@@ -53,23 +50,11 @@ impl Stage {
 }
 
 fn target(name: &str, url: &str, key: &SigningKey) -> Target {
+    let (id, endpoint) = (TargetId::from(Uuid::new_v4().to_string()), url.parse().expect("a receiver has a URL"));
     Target {
-        id: TargetId::from(Uuid::new_v4().to_string()),
-        name: name.into(),
-        kind: TargetKind::Webhook,
-        endpoint: url.parse().expect("a receiver has a URL"),
         timeout: Duration::from_secs(5),
-        interrupt_on_error: false,
         signing_keys: vec![key.clone()],
-        ordering: Ordering::Strict,
-        max_in_flight: 1,
-        start: Start::Beginning,
-        start_position: Position::ZERO,
-        headers: BTreeMap::new(),
-        exclude: Vec::new(),
-        payload: PayloadMode::Full,
-        payload_encoding: PayloadEncoding::Base64,
-        paused: false,
         source: Source::File,
+        ..Target::new(id, name.into(), endpoint)
     }
 }

@@ -1,11 +1,6 @@
 //! A store with a few events and a target that has had them all, as a daemon would have left it.
 
-use std::collections::BTreeMap;
-
-use domain::{
-    Condition, EventKey, Execution, ExecutionTarget, Ordering, PayloadEncoding, PayloadMode, Position, Source, Start,
-    Target, TargetId, TargetKind,
-};
+use domain::{Condition, EventKey, Execution, ExecutionTarget, Position, Source, Target};
 use store::{DefinitionsChange, EventStore, FailedFilter, NewEvent, State, StateOptions};
 
 use crate::process::Place;
@@ -57,23 +52,10 @@ async fn fill(place: &Place, events: usize) {
 }
 
 fn target() -> Target {
+    let endpoint = "http://127.0.0.1:9/".parse().expect("an endpoint");
     Target {
-        id: TargetId::from("demo-id"),
-        name: "demo".into(),
-        kind: TargetKind::Webhook,
-        endpoint: "http://127.0.0.1:9/".parse().expect("an endpoint"),
-        timeout: std::time::Duration::from_secs(10),
-        interrupt_on_error: false,
         signing_keys: vec!["hush".to_owned().into()],
-        ordering: Ordering::Strict,
-        max_in_flight: 1,
-        start: Start::Beginning,
-        start_position: Position::ZERO,
-        headers: BTreeMap::new(),
-        exclude: Vec::new(),
-        payload: PayloadMode::Full,
-        payload_encoding: PayloadEncoding::Base64,
-        paused: false,
         source: Source::File,
+        ..Target::new("demo-id".into(), "demo".into(), endpoint)
     }
 }

@@ -175,8 +175,8 @@ async fn put_target(work: &mut Work, target: &Target) -> Result<(), StoreError> 
         .bind(i64::from(target.max_in_flight))
         .bind(target.start.to_string())
         .bind(target.start_position.to_string())
-        .bind(json(&target.headers))
-        .bind(json(&target.exclude))
+        .bind(row::to_json(&target.headers))
+        .bind(row::to_json(&target.exclude))
         .bind(word(&target.payload))
         .bind(word(&target.payload_encoding))
         .bind(i64::from(target.paused))
@@ -266,7 +266,7 @@ async fn put_execution(work: &mut Work, execution: &Execution, entries: Vec<Entr
         .sql(PUT_EXECUTION)
         .bind(execution.condition.to_string())
         .bind(execution.instance.as_ref().map(ToString::to_string))
-        .bind(json::<Vec<TypePattern>>(&execution.exclude));
+        .bind(row::to_json::<Vec<TypePattern>>(&execution.exclude));
     let row = work.row(statement).await?.ok_or_else(|| work.invalid("an execution was not written"))?;
     let id = work.decoded(row::number(&row, "id"))?;
     for (ordinal, (target, include)) in (0_i64..).zip(entries) {
@@ -311,9 +311,5 @@ async fn record_execution(
 
 /// A word in JSON's spelling, without its quotes.
 fn word(value: &impl Serialize) -> String {
-    json(value).trim_matches('"').to_owned()
-}
-
-fn json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("words, lists and maps of text are JSON")
+    row::to_json(value).trim_matches('"').to_owned()
 }

@@ -15,9 +15,9 @@ const MOVE: &str = "UPDATE cursors SET position = moved.column3, in_tx_order = m
      event_instance_id = moved.column5, aggregate_type = moved.column6, aggregate_id = moved.column7,
      sequence = moved.column8, event_date = moved.column9, delivered_position = moved.column10,
      delivered_in_tx_order = moved.column11, parked_in_a_row = moved.column12, state = moved.column13,
-     reason = moved.column14, last_updated = {now}
+     reason = moved.column14, ahead = moved.column15, last_updated = {now}
      FROM (VALUES {rows}) AS moved WHERE cursors.id = moved.column1 AND cursors.epoch = moved.column2";
-const MOVE_COLUMNS: usize = 14;
+const MOVE_COLUMNS: usize = 15;
 
 /// What is left of all settlements of one cursor: the last row, and what became of each failed event.
 struct Merged<'a> {
@@ -123,7 +123,8 @@ async fn write_cursors(work: &mut Work, merged: &BTreeMap<CursorId, Merged<'_>>)
                 .bind(row.delivered.map(|(_, in_tx_order)| in_tx_order))
                 .bind(i64::from(row.parked_in_a_row))
                 .bind(row.state.as_str())
-                .bind(row.reason.as_deref().map(row::clean));
+                .bind(row.reason.as_deref().map(row::clean))
+                .bind(row.ahead.as_ref().map(row::to_json));
         }
         if work.run(statement).await? != chunk.len() as u64 {
             return Err(work.invalid("a cursor changed while its row was locked"));

@@ -11,7 +11,7 @@ pub(super) const KEY_COLUMNS: &str = "position, in_tx_order, event_instance_id, 
 /// The columns that [`cursor`] reads.
 pub(super) const CURSOR_COLUMNS: &str = "id, epoch, target_id, instance_id, position, in_tx_order, event_instance_id, \
      aggregate_type, aggregate_id, sequence, event_date, delivered_position, delivered_in_tx_order, parked_in_a_row, \
-     generation, last_updated, state, reason";
+     generation, last_updated, state, reason, ahead, halt";
 
 /// The columns that [`failed`] reads.
 pub(super) const FAILED_COLUMNS: &str = "failed_events.position, failed_events.in_tx_order, \
@@ -75,6 +75,14 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(row: &AnyRow, column: &str) -
     serde_json::from_str(&text(row, column)?).map_err(|_| wrong(column, "it is not the JSON that is expected"))
 }
 
+/// A column that holds JSON, or nothing.
+pub(super) fn optional_json<T: serde::de::DeserializeOwned>(
+    row: &AnyRow,
+    column: &str,
+) -> Result<Option<T>, sqlx::Error> {
+    optional_text(row, column)?.map(|_| json(row, column)).transpose()
+}
+
 pub(super) fn key(row: &AnyRow) -> Result<EventKey, sqlx::Error> {
     Ok(EventKey {
         position: parsed(row, "position")?,
@@ -103,6 +111,8 @@ pub(super) fn cursor(row: &AnyRow) -> Result<Cursor, sqlx::Error> {
         last_updated: time(row, "last_updated")?,
         state: parsed(row, "state")?,
         reason: optional_text(row, "reason")?,
+        ahead: optional_json(row, "ahead")?,
+        halt: optional_text(row, "halt")?,
     })
 }
 
@@ -116,6 +126,11 @@ pub(super) fn failed(row: &AnyRow) -> Result<FailedEvent, sqlx::Error> {
         first_failed: time(row, "first_failed")?,
         last_failed: time(row, "last_failed")?,
     })
+}
+
+/// What is stored as JSON.
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("words, keys, lists and maps of text are JSON")
 }
 
 /// Text from outside, fit for a TEXT column: PostgreSQL has no NUL in it, and one such text would spoil a whole group.

@@ -4,8 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
     Cursor, CursorState, Definitions, EventKey, Execution, ExecutionTarget, FailedEvent, FailedStatus, InstanceId,
-    Ordering, PayloadEncoding, PayloadMode, Position, Settlement, Source, Start, Target, TargetId, TargetKind,
-    Timestamp,
+    PayloadEncoding, Position, Settlement, Target, TargetId, Timestamp,
 };
 use postrider_store::{DefinitionsChange, Lease, State, StateOptions, WorkerId, WorkerInfo};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
@@ -143,24 +142,16 @@ pub fn id(name: &str) -> TargetId {
 }
 
 pub fn target(name: &str) -> Target {
+    let endpoint = "https://crm.example.com/zitadel?token=t0ken".parse().expect("it is a URL");
     Target {
-        id: id(name),
-        name: name.into(),
-        kind: TargetKind::Webhook,
-        endpoint: "https://crm.example.com/zitadel?token=t0ken".parse().expect("it is a URL"),
         timeout: Duration::from_millis(10_500),
         interrupt_on_error: true,
         signing_keys: vec!["first key".into(), "second key".into()],
-        ordering: Ordering::Strict,
         max_in_flight: 8,
-        start: Start::Beginning,
-        start_position: Position::ZERO,
         headers: BTreeMap::from([("X-Tenant".to_owned(), "acme \"quoted\"".to_owned())]),
         exclude: vec!["user.human.password.*".parse().expect("it is a pattern")],
-        payload: PayloadMode::Full,
         payload_encoding: PayloadEncoding::Json,
-        paused: false,
-        source: Source::Api,
+        ..Target::new(id(name), name.into(), endpoint)
     }
 }
 
@@ -210,5 +201,7 @@ pub fn settlement(position: i64) -> Settlement {
         state: CursorState::Live,
         reason: Some("a\0reason".to_owned()),
         failed: Vec::new(),
+        ahead: None,
+        denied: Vec::new(),
     }
 }

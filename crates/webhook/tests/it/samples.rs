@@ -1,8 +1,6 @@
 //! One event and one target that the tests begin with.
 
-use std::time::Duration;
-
-use domain::{Event, EventKey, Ordering, PayloadEncoding, PayloadMode, Position, Source, Start, Target, TargetKind};
+use domain::{Event, EventKey, Target};
 
 pub(crate) fn event() -> Event {
     Event {
@@ -25,22 +23,8 @@ pub(crate) fn event() -> Event {
 
 pub(crate) fn target(endpoint: &str) -> Target {
     Target {
-        id: "t1".into(),
-        name: "crm".into(),
-        kind: TargetKind::Webhook,
-        endpoint: endpoint.parse().expect("a valid endpoint"),
-        timeout: Duration::from_secs(10),
-        interrupt_on_error: false,
         signing_keys: vec!["first-key".into()],
-        ordering: Ordering::Strict,
-        max_in_flight: 1,
-        start: Start::Beginning,
-        start_position: Position::ZERO,
         headers: [("X-Tenant".to_owned(), "acme".to_owned())].into(),
-        exclude: Vec::new(),
-        payload: PayloadMode::Full,
-        payload_encoding: PayloadEncoding::Base64,
-        paused: false,
-        source: Source::File,
+        ..Target::new("t1".into(), "crm".into(), endpoint.parse().expect("a valid endpoint"))
     }
 }

@@ -144,6 +144,8 @@ mod tests {
             last_updated: at,
             state,
             reason: reason.map(str::to_owned),
+            ahead: None,
+            halt: None,
         };
         Line {
             target: target.to_owned(),
