@@ -48,6 +48,14 @@ pub struct Cursor {
     pub halt: Option<String>,
 }
 
+impl Cursor {
+    /// Whether this event is settled, behind the cursor or ahead of it.
+    #[must_use]
+    pub fn has_settled(&self, key: &EventKey) -> bool {
+        *key <= self.key || self.ahead.as_ref().is_some_and(|ahead| ahead.settles(key))
+    }
+}
+
 /// What is settled beyond a cursor: everything after it up to `to`, except what is `open`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Ahead {

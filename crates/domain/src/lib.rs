@@ -10,6 +10,7 @@ mod condition;
 mod cursor;
 mod definitions;
 mod event;
+mod gate;
 mod horizon;
 mod ids;
 mod outcome;
@@ -23,11 +24,12 @@ pub use condition::{Condition, ConditionError, TypePattern};
 pub use cursor::{Ahead, Cursor, CursorId, CursorState, Epoch, FailedChange, FailedEvent, FailedStatus, Settlement};
 pub use definitions::{DefinitionError, Definitions, Execution, ExecutionTarget};
 pub use event::{BrokenRow, Event, Row};
+pub use gate::{Denied, Gate, GateVerdict};
 pub use horizon::{Horizon, HorizonReading, Writer};
 pub use ids::{AggregateId, AggregateType, EventType, InstanceId, TargetId, TargetName};
 pub use outcome::Outcome;
 pub use position::{EventKey, Position, PositionError};
-pub use router::{ExplainedExecution, ExplainedTarget, Explanation, Router, TypeFilter, Verdict};
+pub use router::{ExplainedExecution, ExplainedTarget, Explanation, GateTarget, Router, TypeFilter, Verdict};
 pub use signature::{SignatureError, SigningKey, sign, verify, webhook_id};
 pub use target::{
     Endpoint, EndpointError, Ordering, PayloadEncoding, PayloadMode, Source, Start, StartError, Target, TargetKind,

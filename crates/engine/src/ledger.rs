@@ -50,6 +50,8 @@ struct Pending {
     seats: HashMap<CursorId, (Epoch, CancellationToken)>,
     /// The highest epochs that the state was seen to have: a seat that is taken later may be overtaken already.
     seen: HashMap<CursorId, Epoch>,
+    /// The last group in which each cursor was committed, for those that wait for its verdicts.
+    committed_in: HashMap<CursorId, u64>,
     hurry: bool,
 }
 
@@ -129,7 +131,7 @@ impl Pending {
     }
 }
 
-/// The later row says everything; of each failed event the last change counts.
+/// The later row says everything; of each failed event the last change counts, and all that was denied.
 fn merge(earlier: &mut Settlement, mut later: Settlement) {
     let mut failed = std::mem::take(&mut earlier.failed);
     if !later.failed.is_empty() {
@@ -142,6 +144,9 @@ fn merge(earlier: &mut Settlement, mut later: Settlement) {
         failed.append(&mut later.failed);
     }
     later.failed = failed;
+    let mut denied = std::mem::take(&mut earlier.denied);
+    denied.append(&mut later.denied);
+    later.denied = denied;
     *earlier = later;
 }
 
@@ -188,6 +193,17 @@ impl Ledger {
         }
     }
 
+    /// Counts the groups that were committed.
+    pub fn committed(&self) -> watch::Receiver<u64> {
+        self.shared.committed.subscribe()
+    }
+
+    /// Whether one of the cursors was committed in a later group than this one.
+    pub fn moved_since(&self, cursors: impl IntoIterator<Item = CursorId>, group: u64) -> bool {
+        let pending = self.shared.lock();
+        cursors.into_iter().any(|cursor| pending.committed_in.get(&cursor).is_some_and(|last| *last > group))
+    }
+
     /// Commits groups until `stop`, and what is left then. Ends only when nothing is left.
     pub async fn commit_groups(
         &self,
@@ -204,7 +220,7 @@ impl Ledger {
             let mark = horizon.borrow().clone().filter(|mark| marked.as_ref() != Some(mark));
             if !group.is_empty() || mark.is_some() {
                 let fenced = self.commit(state, &group, mark.as_ref(), status).await;
-                self.tell(&fenced, &group);
+                self.tell(&fenced, &group, number);
                 if mark.is_some() {
                     marked = mark;
                 }
@@ -283,8 +299,9 @@ impl Ledger {
     }
 
     /// Tells the couriers whose epoch was not theirs any more; one that has claimed anew since is left alone.
-    fn tell(&self, fenced: &[CursorId], group: &[(CursorId, Epoch, Settlement)]) {
-        let pending = self.shared.lock();
+    fn tell(&self, fenced: &[CursorId], group: &[(CursorId, Epoch, Settlement)], number: u64) {
+        let mut pending = self.shared.lock();
+        pending.committed_in.extend(group.iter().map(|(cursor, ..)| (*cursor, number)));
         for (cursor, epoch, _) in group.iter().filter(|(cursor, ..)| fenced.contains(cursor)) {
             if let Some((_, token)) = pending.seats.get(cursor).filter(|(seated, _)| seated == epoch) {
                 token.cancel();

@@ -17,6 +17,8 @@ pub struct Options {
     pub requeue_every: Duration,
     /// Rows a page.
     pub bulk_limit: usize,
+    /// How many events may be taken in beyond the cursor, where the order allows more than one.
+    pub lookahead: usize,
     /// A group of settlements is committed at the latest after this.
     pub flush_interval: Duration,
     /// A group of settlements is committed once it has so many.
@@ -35,6 +37,7 @@ impl Default for Options {
             poll_interval: Duration::from_millis(50),
             requeue_every: Duration::from_mins(1),
             bulk_limit: 200,
+            lookahead: 1000,
             flush_interval: Duration::from_millis(100),
             max_group: 500,
             lease_duration: Duration::from_secs(10),

@@ -14,6 +14,7 @@
 //! does not decide about paused targets: they keep their place, since their events wait for them.
 
 mod explain;
+mod gates;
 mod plan;
 
 use std::{
@@ -25,6 +26,7 @@ use std::{
 use plan::Plan;
 
 pub use explain::{ExplainedExecution, ExplainedTarget, Explanation, Verdict};
+pub use gates::GateTarget;
 
 use crate::{
     Condition, DefinitionError, Definitions, EventType, InstanceId, Target, TargetId, TargetName, TypePattern,
@@ -58,6 +60,7 @@ struct Routed {
     id: TargetId,
     name: TargetName,
     paused: bool,
+    interrupts: bool,
     exclude: Vec<TypePattern>,
 }
 
@@ -232,6 +235,7 @@ impl Routed {
             id: target.id.clone(),
             name: target.name.clone(),
             paused: target.paused,
+            interrupts: target.interrupt_on_error,
             exclude: target.exclude.clone(),
         }
     }

@@ -35,7 +35,7 @@ pub(crate) fn execution(line: &str) -> Execution {
     }
 }
 
-fn patterns(texts: &[&str]) -> Vec<TypePattern> {
+pub(crate) fn patterns(texts: &[&str]) -> Vec<TypePattern> {
     texts.iter().map(|text| text.parse().expect("a sound pattern")).collect()
 }
 

@@ -1,27 +1,36 @@
 //! The window: which event may be sent now, what is settled, how far the cursor may go.
 //!
 //! A state machine without I/O, driven by a courier. In: the events that concern the target in the order of their keys
-//! ([`Window::offer`]), stretches that do not ([`Window::pass`]), outcomes ([`Window::record`]), the time. Out: the next
-//! step ([`Window::next`]) and what the ledger shall commit ([`Window::settlement`]).
+//! ([`Window::offer`]), stretches that do not ([`Window::pass`]), outcomes ([`Window::record`]), verdicts of targets before
+//! this one ([`Window::judge`]), the time. Out: the next step ([`Window::next`]) and what the ledger shall commit
+//! ([`Window::settlement`]).
+//!
+//! The cast: [`line`] holds the events and knows which may go next, [`again`] those that operators asked for again,
+//! [`intake`] takes events in, [`calls`] sends and records, [`hold`] waits for an endpoint in trouble, [`policy`] says what
+//! becomes of an event after a call.
 //!
 //! Invariants, each a property test:
 //! - the cursor only grows, and never passes an event that is not settled;
-//! - in strict order at most one call is under way, and an event is called only when everything before it is settled;
+//! - an event is called only when everything before it in its lane is settled: the lane is everything in strict order,
+//!   an aggregate in order by aggregate; never more than `max_in_flight` calls are under way, one in strict order;
+//! - what is settled beyond the cursor is part of the settlement, and is not called again after a restart;
 //! - a hold counts nothing, and lets one call at a time through;
-//! - an event that was given up is in `failed_events`, one that was delivered is not.
+//! - an event that was given up is in `failed_events`, one that was delivered is not;
+//! - an event is not called before every gate has passed it, and never when one did not.
 //!
 //! What it deliberately does not do: read a clock, roll dice (delays are an argument), know pages, targets or databases.
 
+mod again;
+mod calls;
+mod hold;
+mod intake;
+mod line;
 mod policy;
 mod slot;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -29,10 +38,13 @@ pub use policy::{OnExhausted, Policy};
 pub use slot::Ticket;
 
 use crate::{
-    Cursor, CursorState, Event, EventKey, FailedChange, FailedEvent, FailedStatus, Outcome, Position, Row, Settlement,
+    Ahead, Cursor, CursorState, Event, EventKey, FailedChange, FailedEvent, FailedStatus, Ordering, Position, Row,
+    Settlement, Target,
 };
-use policy::{Before, Next};
-use slot::{Phase, Slot};
+use again::Again;
+use hold::Hold;
+use line::Line;
+use slot::Phase;
 
 /// The time, twice: for people and for waiting. A wall clock that is set back makes no wait longer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,9 +60,9 @@ pub struct Now {
 pub enum Step {
     /// Make this call, and record its outcome.
     Send(Send),
-    /// Nothing may go before this reading of the monotonic clock.
+    /// Nothing may go before this reading of the monotonic clock, unless something is offered, recorded or judged.
     WaitUntil(Duration),
-    /// Nothing to do until something is offered or recorded.
+    /// Nothing to do until something is offered, recorded or judged.
     Idle,
     /// Nothing may go until an operator acts.
     Halted,
@@ -89,16 +101,41 @@ pub enum Progress {
     CatchingUp,
 }
 
+/// In which order a target is called, and how much a window may take in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shape {
+    /// What stays in order.
+    pub ordering: Ordering,
+    /// Calls at a time; one in strict order.
+    pub max_in_flight: usize,
+    /// Events between the cursor and what was read last; one in strict order.
+    pub lookahead: usize,
+    /// Memory for their rows, in bytes. One event is always taken in.
+    pub max_bytes: usize,
+    /// Whether targets behind this one wait for its verdicts, so that what it does not deliver is worth keeping.
+    pub is_gate: bool,
+}
+
+impl Shape {
+    /// As a target wants it.
+    #[must_use]
+    pub fn of(target: &Target, lookahead: usize, max_bytes: usize) -> Self {
+        let max_in_flight = match target.ordering {
+            Ordering::Strict => 1,
+            Ordering::Aggregate | Ordering::None => usize::try_from(target.max_in_flight).unwrap_or(usize::MAX).max(1),
+        };
+        Self {
+            ordering: target.ordering,
+            max_in_flight,
+            lookahead: lookahead.max(1),
+            max_bytes,
+            is_gate: target.interrupt_on_error,
+        }
+    }
+}
+
 /// How long to wait before the n-th try in a row (from 1).
 pub type Delays<'a> = dyn FnMut(u32) -> Duration + 'a;
-
-#[derive(Clone, Debug)]
-struct Hold {
-    since: Duration,
-    probes: u32,
-    until: Duration,
-    reason: String,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Dirty {
@@ -114,47 +151,69 @@ enum Dirty {
 #[derive(Debug)]
 pub struct Window {
     policy: Policy,
+    shape: Shape,
     cursor: EventKey,
     event_date: Option<Timestamp>,
     delivered: Option<(Position, i64)>,
     parked_in_a_row: u32,
-    /// In the order of keys; the front is the first event that is not settled.
-    slots: VecDeque<Slot>,
-    /// Events behind the cursor that an operator asked for again.
-    again: VecDeque<Slot>,
+    line: Line,
+    again: Again,
+    /// What was settled beyond the cursor before this window began, as far as it was not read again yet.
+    resumed: Option<Ahead>,
     /// Failures of events that were not offered yet.
     known: BTreeMap<EventKey, FailedEvent>,
     hold: Option<Hold>,
+    /// Why an operator halted the cursor.
+    halt: Option<String>,
     progress: Progress,
-    retry_reason: Option<String>,
     changes: Vec<FailedChange>,
+    denied: Vec<EventKey>,
     settled: usize,
     dirty: Dirty,
-    next_ticket: u64,
+    calls: u64,
 }
 
 impl Window {
     /// Takes up a cursor where it stands, with the failed events beyond it.
     #[must_use]
-    pub fn resume(policy: Policy, cursor: &Cursor, failed: Vec<FailedEvent>) -> Self {
+    pub fn resume(policy: Policy, shape: Shape, cursor: &Cursor, failed: Vec<FailedEvent>) -> Self {
         let known = failed.into_iter().filter(|row| row.key > cursor.key).map(|row| (row.key.clone(), row)).collect();
         Self {
             policy,
+            line: Line::new(shape.ordering),
+            shape,
             cursor: cursor.key.clone(),
             event_date: cursor.event_date,
             delivered: cursor.delivered,
             parked_in_a_row: cursor.parked_in_a_row,
-            slots: VecDeque::new(),
-            again: VecDeque::new(),
+            again: Again::default(),
+            resumed: cursor.ahead.clone().filter(|ahead| ahead.to > cursor.key),
             known,
             hold: None,
+            halt: cursor.halt.clone(),
             progress: Progress::Live,
-            retry_reason: None,
             changes: Vec::new(),
+            denied: Vec::new(),
             settled: 0,
             dirty: if cursor.state == CursorState::Live { Dirty::Clean } else { Dirty::Settled },
-            next_ticket: 0,
+            calls: 0,
         }
+    }
+
+    /// Takes up another number of calls at a time, and whether others wait for its verdicts. `false`: the ordering is
+    /// another one, and a new window must take over.
+    #[must_use]
+    pub fn reshape(&mut self, shape: Shape) -> bool {
+        let same = shape.ordering == self.shape.ordering;
+        if same {
+            self.shape = shape;
+        }
+        same
+    }
+
+    /// How much memory the rows may take from here on, in bytes.
+    pub fn set_max_bytes(&mut self, max_bytes: usize) {
+        self.shape.max_bytes = max_bytes;
     }
 
     /// Everything up to here is settled.
@@ -166,39 +225,57 @@ impl Window {
     /// Where the next event to offer must lie beyond: the last one offered or passed.
     #[must_use]
     pub fn read_to(&self) -> &EventKey {
-        self.slots.back().map_or(&self.cursor, |slot| &slot.key)
+        self.line.back().map_or(&self.cursor, |slot| &slot.key)
     }
 
-    /// Whether another event may be offered. In strict order one is enough: a target that waits keeps no others in memory.
+    /// Whether another event may be offered. A target that waits for its endpoint, and one in strict order, keeps no more
+    /// in memory than the event at its head.
     #[must_use]
     pub fn wants_more(&self) -> bool {
-        self.slots.is_empty()
+        if self.line.is_empty() {
+            return true;
+        }
+        self.shape.ordering != Ordering::Strict
+            && self.hold.is_none()
+            && self.halt.is_none()
+            && self.line.len() < self.shape.lookahead
+            && self.line.bytes() < self.shape.max_bytes
     }
 
     /// When the oldest event that concerns the target and is not settled was written.
     #[must_use]
     pub fn oldest_unsettled(&self) -> Option<Timestamp> {
-        self.slots.iter().find(|slot| !slot.is_settled()).and_then(|slot| slot.created_at)
+        self.line.front().filter(|slot| !slot.is_settled()).and_then(|slot| slot.created_at)
     }
 
-    /// What to put into the cursor's row.
+    /// What to put into the cursor's row. Of several events the one that the cursor waits before speaks.
     #[must_use]
     pub fn state(&self) -> (CursorState, Option<&str>) {
-        if let Some(hold) = &self.hold {
-            return (CursorState::Holding, Some(&hold.reason));
+        if let Some(reason) = &self.halt {
+            return (CursorState::Halted, Some(reason));
         }
-        match self.slots.front().map(|slot| &slot.phase) {
-            Some(Phase::Broken(reason)) => (CursorState::Halted, Some(reason)),
-            Some(Phase::Halted) => (
-                CursorState::Halted,
-                Some("an event failed too often; see `postrider failed list`, then retry, discard or skip it"),
-            ),
-            Some(Phase::Until(_)) => (CursorState::Retrying, self.retry_reason.as_deref()),
-            Some(Phase::InFlight) if self.slots.front().is_some_and(|slot| slot.failures > 0) => {
-                (CursorState::Retrying, self.retry_reason.as_deref())
+        if let Some(hold) = &self.hold {
+            return (CursorState::Holding, Some(hold.reason()));
+        }
+        if let Some(front) = self.line.front() {
+            let error = front.error.as_deref();
+            match &front.phase {
+                Phase::Broken(reason) => return (CursorState::Halted, Some(reason)),
+                Phase::Halted => {
+                    let told = "an event failed too often; see `postrider failed list`, then retry, discard or skip it";
+                    return (CursorState::Halted, Some(told));
+                }
+                Phase::Gated(reason) => {
+                    return (CursorState::Waiting, reason.as_deref().or(Some("for the targets before it")));
+                }
+                Phase::Until(_) => return (CursorState::Retrying, error),
+                Phase::InFlight | Phase::Ready if front.failures > 0 => return (CursorState::Retrying, error),
+                Phase::InFlight | Phase::Ready | Phase::Settled => {}
             }
-            _ if self.progress == Progress::CatchingUp => (CursorState::CatchingUp, None),
-            _ => (CursorState::Live, None),
+        }
+        match self.progress {
+            Progress::CatchingUp => (CursorState::CatchingUp, None),
+            Progress::Live => (CursorState::Live, None),
         }
     }
 
@@ -210,76 +287,6 @@ impl Window {
         }
     }
 
-    /// Takes in the next row that concerns the target. Rows at or before [`Self::read_to`] are not taken again.
-    pub fn offer(&mut self, row: Arc<Row>, now: Now) {
-        if row.key() <= self.read_to() {
-            return;
-        }
-        let known = self.known.remove(row.key());
-        self.forget_failures_up_to(row.key());
-        let ticket = self.ticket();
-        let mut slot = Slot::offered(ticket, row, known);
-        let halts = matches!(slot.phase, Phase::Broken(_) | Phase::Halted);
-        if !halts && self.is_expired(&slot, now.wall) {
-            slot.phase = Phase::Settled;
-            if slot.failures > 0 {
-                self.changes.push(FailedChange::Remove(slot.key.clone()));
-            }
-            self.dirty = Dirty::Settled;
-        }
-        if halts {
-            self.dirty = Dirty::Settled;
-        }
-        self.slots.push_back(slot);
-        self.advance();
-    }
-
-    /// Everything up to `key` that was not offered concerns nobody.
-    pub fn pass(&mut self, key: &EventKey, created_at: Option<Timestamp>) {
-        if key <= self.read_to() {
-            return;
-        }
-        self.forget_failures_up_to(key);
-        let ticket = self.ticket();
-        self.slots.push_back(Slot::passed(ticket, key.clone(), created_at));
-        self.dirty = self.dirty.max(Dirty::Passed);
-        self.advance();
-    }
-
-    /// Forgets an event that could not be decoded, so that the row is read and offered again.
-    pub fn forget_broken(&mut self) {
-        if self.slots.back().is_some_and(|slot| matches!(slot.phase, Phase::Broken(_))) {
-            self.slots.pop_back();
-            self.dirty = Dirty::Settled;
-        }
-    }
-
-    /// The events behind the cursor that operators want sent again: all of them, in order. One that is not asked for any
-    /// more is dropped, unless its call is under way. One that still cannot be decoded goes back to the parked ones.
-    pub fn set_again(&mut self, asked: Vec<(Arc<Row>, FailedEvent)>) {
-        let under_way: Vec<Slot> = self.again.drain(..).filter(|slot| slot.phase == Phase::InFlight).collect();
-        self.again.extend(under_way);
-        for (row, failed) in asked {
-            if failed.key > self.cursor || self.again.iter().any(|slot| slot.key == failed.key) {
-                continue;
-            }
-            if let Row::Broken(broken) = &*row {
-                // It would be in the way of those behind it.
-                self.gone(failed, &broken.to_string());
-                continue;
-            }
-            let ticket = self.ticket();
-            self.again.push_back(Slot::offered(ticket, row, Some(failed)));
-        }
-    }
-
-    /// An event that was asked for again cannot be read: it goes back to the parked ones, saying why.
-    pub fn gone(&mut self, failed: FailedEvent, why: &str) {
-        let error = why.to_owned();
-        self.changes.push(FailedChange::Put(FailedEvent { status: FailedStatus::Parked, error, ..failed }));
-        self.dirty = Dirty::Settled;
-    }
-
     /// The events that were given up since the last settlement.
     pub fn newly_parked(&self) -> impl Iterator<Item = &FailedEvent> {
         self.changes.iter().filter_map(|change| match change {
@@ -288,91 +295,10 @@ impl Window {
         })
     }
 
-    /// Something about the endpoint was changed: what waits is tried at once.
-    pub fn try_now(&mut self, now: Now) {
-        if let Some(hold) = &mut self.hold {
-            hold.until = now.monotonic;
-        }
-        for slot in self.slots.iter_mut().chain(&mut self.again) {
-            if matches!(slot.phase, Phase::Until(_)) {
-                slot.phase = Phase::Ready;
-            }
-        }
-    }
-
-    /// Whether calls are under way.
+    /// How many events were settled since the last settlement.
     #[must_use]
-    pub fn in_flight(&self) -> bool {
-        self.slots.iter().chain(&self.again).any(|slot| slot.phase == Phase::InFlight)
-    }
-
-    /// What to do next. A `Send` is under way from here on.
-    pub fn next(&mut self, now: Now) -> Step {
-        if self.in_flight() {
-            return Step::Idle;
-        }
-        if let Some(hold) = &self.hold
-            && now.monotonic < hold.until
-            && (self.again.front().is_some() || self.slots.front().is_some())
-        {
-            return Step::WaitUntil(hold.until);
-        }
-        let mut wait: Option<Duration> = None;
-        for (again, slot) in [(true, self.again.front_mut()), (false, self.slots.front_mut())] {
-            let Some(slot) = slot else { continue };
-            match slot.phase {
-                Phase::Until(at) if now.monotonic < at => wait = Some(wait.map_or(at, |wait| wait.min(at))),
-                Phase::Ready | Phase::Until(_) => {
-                    let Some(event) = slot.event.clone() else { continue };
-                    slot.phase = Phase::InFlight;
-                    slot.calls += 1;
-                    let previous = if again { None } else { self.delivered };
-                    return Step::Send(Send { ticket: slot.ticket, event, attempt: slot.calls, previous });
-                }
-                Phase::Halted | Phase::Broken(_) | Phase::InFlight | Phase::Settled => {}
-            }
-        }
-        match (wait, self.slots.front().map(|slot| &slot.phase)) {
-            (Some(at), _) => Step::WaitUntil(at),
-            (None, Some(Phase::Halted | Phase::Broken(_))) => Step::Halted,
-            (None, _) => Step::Idle,
-        }
-    }
-
-    /// What came of a call.
-    pub fn record(&mut self, ticket: Ticket, outcome: &Outcome, now: Now, delays: &mut Delays<'_>) {
-        let Some((again, mut slot)) = self.take(ticket) else { return };
-        let before = Before {
-            failures: slot.failures,
-            held_for: self.hold.as_ref().map(|hold| now.monotonic.saturating_sub(hold.since)),
-            suspected: self.policy.suspects(self.parked_in_a_row),
-            again,
-        };
-        let error = match outcome {
-            Outcome::Delivered => "",
-            Outcome::Failed { error } | Outcome::Unavailable { error, .. } => error,
-        };
-        let next = self.policy.next(before, outcome);
-        if let Next::Hold { retry_after } = next {
-            let reason = if before.suspected { self.suspicion(error) } else { error.to_owned() };
-            self.holds(&reason, retry_after, now, delays);
-            slot.phase = Phase::Ready;
-        } else {
-            self.hold = None;
-            if next == Next::Settle {
-                self.parked_in_a_row = 0;
-                slot.delivered = true;
-                if slot.first_failed.is_some() {
-                    self.changes.push(FailedChange::Remove(slot.key.clone()));
-                }
-                slot.phase = Phase::Settled;
-            } else {
-                self.counts(&mut slot, next, again, error, now, delays);
-            }
-        }
-        self.dirty = Dirty::Settled;
-        self.put_back(again, slot);
-        self.advance();
+    pub fn unsubmitted(&self) -> usize {
+        self.settled
     }
 
     /// What the ledger shall commit, if anything changed since the last time, and how many events it settles.
@@ -394,94 +320,25 @@ impl Window {
             state,
             reason: reason.map(str::to_owned),
             failed: std::mem::take(&mut self.changes),
-            ahead: None,
-            denied: Vec::new(),
+            ahead: self.ahead(),
+            denied: std::mem::take(&mut self.denied),
         };
         Some((settlement, std::mem::take(&mut self.settled)))
     }
 
-    /// A failure of an event that concerns the target no more, because definitions changed, is not tried again. What was
-    /// given up stays on record.
-    fn forget_failures_up_to(&mut self, key: &EventKey) {
-        while let Some(entry) = self.known.first_entry().filter(|entry| entry.key() <= key) {
-            let (key, failed) = entry.remove_entry();
-            if failed.status != FailedStatus::Parked {
-                self.changes.push(FailedChange::Remove(key));
-                self.dirty = Dirty::Settled;
-            }
-        }
-    }
-
-    fn ticket(&mut self) -> Ticket {
-        self.next_ticket += 1;
-        Ticket(self.next_ticket)
-    }
-
-    fn is_expired(&self, slot: &Slot, now: Timestamp) -> bool {
-        let (Some(max), Some(created_at)) = (self.policy.max_event_age, slot.created_at) else { return false };
-        now.duration_since(created_at).try_into().is_ok_and(|age: Duration| age > max)
-    }
-
-    fn holds(&mut self, error: &str, retry_after: Option<Duration>, now: Now, delays: &mut Delays<'_>) {
-        let (since, probes) = self.hold.as_ref().map_or((now.monotonic, 0), |hold| (hold.since, hold.probes));
-        let probes = probes + 1;
-        let wait = delays(probes).max(retry_after.unwrap_or_default());
-        self.hold = Some(Hold { since, probes, until: now.monotonic + wait, reason: error.to_owned() });
-    }
-
-    fn counts(&mut self, slot: &mut Slot, next: Next, again: bool, error: &str, now: Now, delays: &mut Delays<'_>) {
-        slot.failures += 1;
-        let (phase, status) = match next {
-            Next::Park => (Phase::Settled, FailedStatus::Parked),
-            Next::Halt => (Phase::Halted, FailedStatus::Halted),
-            Next::Retry | Next::Hold { .. } | Next::Settle => {
-                (Phase::Until(now.monotonic + delays(slot.failures)), FailedStatus::Retrying)
-            }
+    /// What is settled beyond the cursor, by this window and, where it has not read yet, by the one before.
+    fn ahead(&self) -> Option<Ahead> {
+        let Some(resumed) = self.resumed.as_ref().filter(|resumed| resumed.to > *self.read_to()) else {
+            return self.line.ahead();
         };
-        self.changes.push(FailedChange::Put(slot.failed(status, error, now.wall)));
-        slot.first_failed.get_or_insert(now.wall);
-        if next == Next::Park && !again {
-            self.parked_in_a_row += 1;
-            if self.policy.suspects(self.parked_in_a_row) {
-                let reason = self.suspicion(error);
-                self.holds(&reason, None, now, delays);
-            }
-        }
-        self.retry_reason = Some(error.to_owned());
-        slot.phase = phase;
-    }
-
-    fn suspicion(&self, error: &str) -> String {
-        format!("{} events in a row were parked; the last answer: {error}", self.parked_in_a_row)
-    }
-
-    fn take(&mut self, ticket: Ticket) -> Option<(bool, Slot)> {
-        let of = |slots: &VecDeque<Slot>| slots.iter().position(|slot| slot.ticket == ticket);
-        if let Some(index) = of(&self.again) {
-            return self.again.remove(index).map(|slot| (true, slot));
-        }
-        let index = of(&self.slots)?;
-        self.slots.get(index).cloned().map(|slot| (false, slot))
-    }
-
-    fn put_back(&mut self, again: bool, slot: Slot) {
-        if again {
-            match slot.phase {
-                // Settled again, one way or the other: it was never between the cursor and the next event.
-                Phase::Settled => self.settled += 1,
-                _ => self.again.push_front(slot),
-            }
-        } else if let Some(place) = self.slots.iter_mut().find(|place| place.ticket == slot.ticket) {
-            *place = slot;
-        }
+        let unread = resumed.open.iter().filter(|key| *key > self.read_to()).cloned();
+        let open = self.line.unsettled().map(|slot| slot.key.clone()).chain(unread).collect();
+        Some(Ahead { to: resumed.to.clone(), open })
     }
 
     /// Moves the cursor over everything that is settled.
     fn advance(&mut self) {
-        while let Some(slot) = self.slots.pop_front_if(|slot| slot.is_settled()) {
-            if slot.event.is_some() {
-                self.settled += 1;
-            }
+        while let Some(slot) = self.line.pop_settled() {
             if slot.delivered {
                 self.delivered = Some((slot.key.position, slot.key.in_tx_order));
             }

@@ -6,6 +6,9 @@
 //! committed.
 
 mod calls;
+mod crowd;
+mod filling;
+mod gates;
 mod reader;
 mod walk;
 
@@ -23,6 +26,7 @@ use tracing::{info, warn};
 use webhook::Deliverer;
 
 use crate::{Options, Retry, Status, feed::Feed, figures::Figures, lease::Held, ledger::Ledger, tail::Safe};
+pub(crate) use crowd::Crowd;
 use walk::{Ended, Walk};
 
 /// What all couriers of a daemon share.
@@ -37,6 +41,8 @@ pub(crate) struct Shared {
     pub status: Arc<Status>,
     /// Memory for pages that couriers read for themselves, in KiB.
     pub memory: Arc<Semaphore>,
+    /// How many couriers share the memory for events that they have taken in.
+    pub crowd: Crowd,
 }
 
 /// See the module's head.
@@ -59,6 +65,9 @@ impl Courier {
         while let Some(claim) = self.claim().await {
             match Walk::new(&mut self, claim).run().await {
                 Ended::Stopped => break,
+                Ended::Reordered => {
+                    info!(target = %name, instance = %self.instance, "the target has another ordering: beginning again with it");
+                }
                 Ended::Fenced => {
                     info!(target = %name, instance = %self.instance, "the cursor was moved by another hand: beginning again from there");
                 }

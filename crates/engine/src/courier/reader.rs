@@ -34,8 +34,6 @@ pub(super) struct Reader {
     at: EventKey,
     open: Option<Open>,
     bulk_limit: usize,
-    /// The next page is read from the store, even if the feed has it.
-    afresh: bool,
     /// Whether the page in hand is the courier's own, because it has far to go.
     pub catching_up: bool,
     /// Whether the feed had nothing to say of where the courier stands: then it reads for itself as the horizon moves.
@@ -60,19 +58,7 @@ impl Reader {
         at: EventKey,
         bulk_limit: usize,
     ) -> Self {
-        Self {
-            feed,
-            events,
-            router,
-            target,
-            memory,
-            at,
-            open: None,
-            bulk_limit,
-            afresh: false,
-            catching_up: false,
-            elsewhere: false,
-        }
+        Self { feed, events, router, target, memory, at, open: None, bulk_limit, catching_up: false, elsewhere: false }
     }
 
     /// Whether it keeps memory that other couriers may wait for.
@@ -87,9 +73,8 @@ impl Reader {
         }
     }
 
-    /// Reads again from `at`, and from the store: the feed keeps rows as they were when they were read.
-    pub fn read_again(&mut self, at: &EventKey) {
-        self.afresh = true;
+    /// Reads on after `at`, also where that lies before what was given already.
+    pub fn begin_after(&mut self, at: &EventKey) {
         self.open = None;
         self.at = at.clone();
     }
@@ -119,7 +104,7 @@ impl Reader {
     }
 
     async fn turn_the_page(&mut self, safe: &Safe, router: &Router) -> Result<bool, StoreError> {
-        let read = if std::mem::take(&mut self.afresh) { Read::Elsewhere } else { self.feed.read(&self.at) };
+        let read = self.feed.read(&self.at);
         self.elsewhere = matches!(read, Read::Elsewhere);
         let (page, memory) = match read {
             Read::CaughtUp => {

@@ -1,23 +1,24 @@
 //! One walk of a courier: from a claim until it is stopped, or until the cursor turns out to be another's.
 //!
-//! Each round fills the window, hands over what is settled, takes the window's next step, and waits for whatever comes
-//! first. A walk that has far to go comes back after every page, so that acts, retries and the end are seen meanwhile.
+//! Each round fills the window (`filling`), hands over what is settled, makes the calls that may be made, and waits for
+//! whatever comes first. A walk that has far to go comes back after every page, so that acts, retries and the end are seen
+//! meanwhile.
 
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    Cursor, CursorState,
-    window::{Progress, Step, Window},
+    Cursor, Ordering,
+    window::{Shape, Step, Ticket, Window},
 };
-use futures_util::{StreamExt, stream::FuturesUnordered};
-use store::{Claim, StoreError};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use store::Claim;
 use tokio::{sync::watch, time::sleep};
-use tracing::warn;
 
 use super::{
-    Courier,
+    Courier, Crowd,
     calls::{self, UnderWay},
-    reader::{Found, Reader},
+    gates::Gates,
+    reader::Reader,
 };
 use crate::{Retry, clock, ledger::Seat};
 
@@ -25,29 +26,41 @@ use crate::{Retry, clock, ledger::Seat};
 const PASSED_FLUSH: Duration = Duration::from_secs(30);
 /// A wait longer than this does not keep a page in memory.
 const LONG_WAIT: Duration = Duration::from_millis(500);
+/// Where many calls are under way, so many events are settled with one settlement: it says all that is settled ahead.
+const SETTLED_AT_ONCE: usize = 32;
 
 /// Why a walk ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     Stopped,
     Fenced,
+    /// The target has another ordering now, which needs another window.
+    Reordered,
 }
 
 /// See the module's head.
 pub(super) struct Walk<'a> {
-    courier: &'a mut Courier,
-    cursor: Cursor,
-    seat: Seat,
-    window: Window,
-    reader: Reader,
+    pub(super) courier: &'a mut Courier,
+    pub(super) cursor: Cursor,
+    pub(super) seat: Seat,
+    pub(super) window: Window,
+    pub(super) reader: Reader,
+    pub(super) gates: Gates,
     grown: watch::Receiver<u64>,
     calls: FuturesUnordered<UnderWay>,
     delays: Retry,
     /// Operators may have asked for failed events again.
-    retries_due: bool,
+    pub(super) retries_due: bool,
+    /// Some event waits for the verdict of a target before this one.
+    pub(super) gated: bool,
     /// Failed readings in a row.
-    troubles: u32,
+    pub(super) troubles: u32,
+    reordered: bool,
     flushed: Duration,
+    settled: Duration,
+    /// When rows that cannot be decoded were last read again.
+    pub(super) looked_at_broken: Duration,
+    place: Crowd,
 }
 
 impl<'a> Walk<'a> {
@@ -63,28 +76,36 @@ impl<'a> Walk<'a> {
             cursor.key.clone(),
             shared.options.bulk_limit,
         );
+        let place = Crowd::join(&shared.crowd);
+        let shape = Shape::of(&courier.target.borrow_and_update(), shared.options.lookahead, place.share());
         Self {
             seat: shared.ledger.seat(cursor.id, cursor.epoch),
-            window: Window::resume(shared.options.policy.clone(), &cursor, claim.failed),
+            window: Window::resume(shared.options.policy.clone(), shape, &cursor, claim.failed),
             reader,
+            gates: Gates::new(shared, cursor.target_id.clone(), cursor.instance_id.clone()),
             grown: courier.feed.grown(),
             calls: FuturesUnordered::new(),
             delays: Retry::new(shared.options.retry_failed_after, shared.options.policy.max_retry_interval),
             retries_due: true,
+            gated: false,
             troubles: 0,
+            reordered: false,
             flushed: clock::boottime(),
+            settled: Duration::ZERO,
+            looked_at_broken: clock::boottime(),
+            place,
             cursor,
             courier,
         }
     }
 
-    /// Walks to the end. The call in flight is waited for in any case: two at a time would break the order.
+    /// Walks to the end. The calls in flight are waited for in any case: what follows them must not overtake them.
     pub async fn run(mut self) -> Ended {
         let ended = self.go().await;
         while let Some((ticket, answer)) = self.calls.next().await {
             self.record(ticket, &answer);
         }
-        if ended == Ended::Stopped && self.settle(true).await {
+        if ended != Ended::Fenced && self.settle(true, true).await {
             self.seat.settled().await;
         }
         ended
@@ -92,13 +113,16 @@ impl<'a> Walk<'a> {
 
     async fn go(&mut self) -> Ended {
         loop {
-            let mut wake = self.prepare().await;
+            self.window.set_max_bytes(self.place.share());
+            self.read_broken_rows_again().await;
+            let mut wake = self.fill().await;
             let flush = clock::boottime().saturating_sub(self.flushed) >= PASSED_FLUSH;
-            if !self.settle(flush).await {
+            if !self.settle(flush, self.calls.is_empty()).await {
                 return Ended::Fenced;
             }
             if flush {
                 self.flushed = clock::boottime();
+                self.forget_denials().await;
             }
             if !self.courier.shared.held.runs() {
                 tokio::select! {
@@ -109,96 +133,44 @@ impl<'a> Walk<'a> {
             if self.courier.stop.is_cancelled() {
                 return Ended::Stopped;
             }
-            let next = match self.window.next(clock::now()) {
-                Step::Send(send) => {
-                    self.calls.push(self.courier.call(send, self.cursor.generation));
-                    None
-                }
-                Step::WaitUntil(at) => Some(at),
-                Step::Halted => Some(clock::boottime() + self.courier.shared.options.requeue_every),
-                Step::Idle => None,
-            };
-            wake = [wake, next].into_iter().flatten().min();
+            wake = [wake, self.send()].into_iter().flatten().min();
             self.wait(wake).await;
+            if self.reordered {
+                return Ended::Reordered;
+            }
             if self.courier.stop.is_cancelled() {
                 return Ended::Stopped;
             }
         }
     }
 
-    /// Fills the window. Gives the time to come back at, if anything is left to do.
-    async fn prepare(&mut self) -> Option<Duration> {
-        let (stop, fenced) = (self.courier.stop.clone(), self.seat.fenced().clone());
-        let read = tokio::select! {
-            () = stop.cancelled() => return None,
-            () = fenced.cancelled() => return None,
-            read = self.read() => read,
-        };
-        match read {
-            Ok(more) => {
-                self.troubles = 0;
-                more.then(clock::boottime)
-            }
-            Err(error) => {
-                self.troubles += 1;
-                if self.troubles == 1 {
-                    let name = &self.courier.target.borrow().name;
-                    warn!(error = &error as &dyn std::error::Error, target = %name, "events cannot be read; this is tried again");
-                }
-                Some(clock::boottime() + Retry::default().delay(self.troubles))
+    /// Makes the calls that may be made now. Gives the time to come back at, if something waits for one.
+    fn send(&mut self) -> Option<Duration> {
+        while self.courier.shared.held.runs() {
+            match self.window.next(clock::now()) {
+                Step::Send(send) => self.calls.push(self.courier.call(send, self.cursor.generation)),
+                Step::WaitUntil(at) => return Some(at),
+                Step::Halted => return Some(clock::boottime() + self.courier.shared.options.requeue_every),
+                Step::Idle => return None,
             }
         }
+        None
     }
 
-    /// Whether there is more to read at once.
-    async fn read(&mut self) -> Result<bool, StoreError> {
-        if self.courier.nudged.has_changed().unwrap_or(false) {
-            self.courier.nudged.mark_unchanged();
-            self.retries_due = true;
-        }
-        if self.retries_due {
-            // What was asked for before and is settled by now must not be read as asked for again.
-            self.settle(false).await;
-            self.seat.settled().await;
-            self.take_up_retries().await?;
-            self.retries_due = false;
-        }
-        let mut more = false;
-        while self.window.wants_more() && !more {
-            let safe = self.courier.safe.borrow().clone();
-            match self.reader.next(&safe, self.window.read_to()).await? {
-                Found::Row(row) => self.window.offer(row, clock::now()),
-                Found::Passed(end, date) => {
-                    self.window.pass(&end, date);
-                    more = self.reader.catching_up;
-                }
-                Found::Nothing => break,
-            }
-        }
-        let catching_up = self.reader.catching_up;
-        self.window.set_progress(if catching_up { Progress::CatchingUp } else { Progress::Live });
-        Ok(more)
-    }
-
-    /// Events that an operator asked for again.
-    async fn take_up_retries(&mut self) -> Result<(), StoreError> {
-        let mut asked = Vec::new();
-        for failed in self.courier.shared.state.retries(self.cursor.id).await? {
-            match self.courier.shared.events.event(&failed.key).await? {
-                Some(row) => asked.push((Arc::new(row), failed)),
-                None => self.window.gone(failed, "the event is no longer in the event store"),
-            }
-        }
-        self.window.set_again(asked);
-        Ok(())
-    }
-
-    /// Hands what is settled to the ledger; false when the cursor is another's now.
-    async fn settle(&mut self, also_passed: bool) -> bool {
+    /// Hands what is settled to the ledger; false when the cursor is another's now. While many calls are under way it is
+    /// not done for each of them, unless `now`.
+    pub(super) async fn settle(&mut self, also_passed: bool, now: bool) -> bool {
         let (state, _) = self.window.state();
         let oldest = self.window.oldest_unsettled();
         self.courier.figures.stands(state, oldest);
-        if let Some((settlement, events)) = self.window.settlement(also_passed) {
+        let in_order = self.courier.target.borrow().ordering == Ordering::Strict;
+        let due = in_order
+            || now
+            || also_passed
+            || self.window.unsubmitted() >= SETTLED_AT_ONCE
+            || clock::boottime() >= self.settled + self.courier.shared.options.flush_interval / 2;
+        if due && let Some((settlement, events)) = self.window.settlement(also_passed) {
+            self.settled = clock::boottime();
             tokio::select! {
                 () = self.seat.submit(settlement, events) => {}
                 () = self.seat.fenced().cancelled() => {}
@@ -212,37 +184,45 @@ impl<'a> Walk<'a> {
         let wait = wake.map_or(PASSED_FLUSH, |at| at.saturating_sub(clock::boottime())).min(PASSED_FLUSH);
         let idle = self.calls.is_empty();
         if idle && wake.is_some() && wait > LONG_WAIT {
-            self.reader.let_go(self.window.read_to());
+            self.window.shed();
+            self.reader.begin_after(self.window.read_to());
         }
         let room = self.window.wants_more();
         tokio::select! {
-            Some((ticket, answer)) = self.calls.next() => self.record(ticket, &answer),
+            Some((ticket, answer)) = self.calls.next() => {
+                self.record(ticket, &answer);
+                // Whatever else has come meanwhile.
+                while let Some(Some((ticket, answer))) = self.calls.next().now_or_never() {
+                    self.record(ticket, &answer);
+                }
+            }
             () = self.courier.stop.cancelled() => {}
             () = self.seat.fenced().cancelled() => {}
             _ = self.grown.changed(), if room => {}
             Ok(()) = self.courier.safe.changed(), if room && self.reader.elsewhere => {}
             Ok(()) = self.courier.nudged.changed() => self.retries_due = true,
-            // Whatever was wrong with the endpoint may have been put right.
-            Ok(()) = self.courier.target.changed() => self.window.try_now(clock::now()),
+            Ok(()) = self.gates.committed.changed(), if self.gated => {}
+            Ok(()) = self.courier.target.changed() => self.take_up_the_target(),
             () = sleep(LONG_WAIT), if !idle && self.reader.has_own_page() => {
                 // A slow endpoint does not keep memory that others wait for.
                 self.reader.let_go(self.window.read_to());
             }
-            () = sleep(wait), if idle => self.look_again_at_a_broken_row(),
+            () = sleep(wait) => {}
         }
     }
 
-    /// It may have been mended since.
-    fn look_again_at_a_broken_row(&mut self) {
-        if self.window.state().0 == CursorState::Halted {
-            self.window.forget_broken();
-            if self.window.wants_more() {
-                self.reader.read_again(self.window.read_to());
-            }
-        }
+    /// Whatever was wrong with the endpoint may have been put right.
+    fn take_up_the_target(&mut self) {
+        let shape = Shape::of(
+            &self.courier.target.borrow_and_update(),
+            self.courier.shared.options.lookahead,
+            self.place.share(),
+        );
+        self.reordered = !self.window.reshape(shape);
+        self.window.try_now(clock::now());
     }
 
-    fn record(&mut self, ticket: domain::window::Ticket, answer: &webhook::Answer) {
+    fn record(&mut self, ticket: Ticket, answer: &webhook::Answer) {
         let target = self.courier.target.borrow();
         calls::record(&mut self.window, ticket, answer, &self.delays, &target, &self.courier.instance);
     }

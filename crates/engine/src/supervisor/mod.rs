@@ -173,6 +173,7 @@ impl Engine {
             router,
             status: Arc::clone(&self.status),
             memory: Arc::new(Semaphore::new(OWN_PAGES_KIB)),
+            crowd: courier::Crowd::default(),
         });
 
         let (couriers_stop, rest_stop) = (CancellationToken::new(), CancellationToken::new());

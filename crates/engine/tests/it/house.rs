@@ -16,6 +16,16 @@ pub fn key() -> SigningKey {
     SigningKey::from("a key for tests".to_owned())
 }
 
+/// A target at a receiver, in strict order.
+pub fn target(name: &str, receiver: &Receiver) -> Target {
+    let endpoint = receiver.url().parse().expect("a receiver has a URL");
+    Target {
+        timeout: Duration::from_secs(2),
+        signing_keys: vec![key()],
+        ..Target::new(format!("id-{name}").into(), name.into(), endpoint)
+    }
+}
+
 /// See the module's head.
 pub struct House {
     _folder: TempDir,
@@ -55,19 +65,21 @@ impl House {
 
     /// A target at a receiver, called for every event of a condition.
     pub async fn target(&self, name: &str, receiver: &Receiver, condition: Condition) {
-        let endpoint = receiver.url().parse().expect("a receiver has a URL");
-        let target = Target {
-            timeout: Duration::from_secs(2),
-            signing_keys: vec![key()],
-            ..Target::new(format!("id-{name}").into(), name.into(), endpoint)
-        };
+        self.set(target(name, receiver), condition).await;
+    }
+
+    /// A target, called for every event of a condition after those that are called already.
+    pub async fn set(&self, target: Target, condition: Condition) {
+        let name = target.name.clone();
         let known = self.state.definitions().await.expect("definitions are read").executions;
         let mut targets = known
             .into_iter()
             .find(|execution| execution.condition == condition)
             .map(|execution| execution.targets)
             .unwrap_or_default();
-        targets.push(ExecutionTarget::Target(name.into()));
+        if !targets.contains(&ExecutionTarget::Target(name.clone())) {
+            targets.push(ExecutionTarget::Target(name));
+        }
         let execution = Execution { condition, instance: None, targets, exclude: Vec::new() };
         let change = DefinitionsChange { targets: vec![target], executions: vec![execution], ..Default::default() };
         self.state.apply(&change, "test").await.expect("the target is set");
@@ -75,12 +87,17 @@ impl House {
 
     /// Appends events of these types, one aggregate for all.
     pub async fn append(&self, types: &[&str]) -> Vec<EventKey> {
-        let events: Vec<_> = types
+        self.append_to(&types.iter().map(|event_type| ("a", *event_type)).collect::<Vec<_>>()).await
+    }
+
+    /// Appends events of these aggregates and types.
+    pub async fn append_to(&self, events: &[(&str, &str)]) -> Vec<EventKey> {
+        let events: Vec<_> = events
             .iter()
-            .map(|event_type| NewEvent {
+            .map(|(aggregate, event_type)| NewEvent {
                 instance_id: "i".into(),
                 aggregate_type: "user".into(),
-                aggregate_id: "a".into(),
+                aggregate_id: (*aggregate).into(),
                 event_type: EventType::from(*event_type),
                 revision: Some(2),
                 payload: Some("{\"a\":1}".into()),

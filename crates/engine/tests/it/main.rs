@@ -2,3 +2,5 @@
 
 mod delivery;
 mod house;
+mod interrupts;
+mod orderings;

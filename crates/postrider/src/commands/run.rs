@@ -204,6 +204,7 @@ fn options(config: &Config) -> Options {
         poll_interval: projection.poll_interval,
         requeue_every: projection.requeue_every,
         bulk_limit: usize::try_from(projection.bulk_limit).unwrap_or(usize::MAX),
+        lookahead: usize::try_from(projection.lookahead).unwrap_or(usize::MAX),
         flush_interval: config.ledger.flush_interval,
         max_group: usize::try_from(config.ledger.max_group).unwrap_or(usize::MAX),
         lease_duration: config.lease.duration,

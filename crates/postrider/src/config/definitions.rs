@@ -1,6 +1,4 @@
 //! `[[target]]` and `[[execution]]`, checked.
-//!
-//! Orderings other than `strict` and interrupts are refused here: this version delivers strictly in order, without them.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -39,6 +37,7 @@ pub struct TargetSpec {
     pub kind: TargetKind,
     pub endpoint: Endpoint,
     pub timeout: Duration,
+    pub interrupt_on_error: bool,
     pub ordering: Ordering,
     pub max_in_flight: u32,
     pub start: Start,
@@ -84,7 +83,7 @@ impl TargetSpec {
             kind: self.kind,
             endpoint: self.endpoint.clone(),
             timeout: self.timeout,
-            interrupt_on_error: false,
+            interrupt_on_error: self.interrupt_on_error,
             signing_keys,
             ordering: self.ordering,
             max_in_flight: self.max_in_flight,
@@ -141,16 +140,6 @@ fn target(path: &str, raw: &RawTarget, defaults: Defaults, problems: &mut Proble
     if raw.name.is_empty() || raw.name.contains(|c: char| c.is_whitespace() || c.is_control()) {
         problems.add(at("name"), "a name is needed, without spaces; it is what commands call the target");
     }
-    if raw.interrupt_on_error {
-        problems.add(
-            at("interrupt_on_error"),
-            "this version delivers to every target strictly in order and by itself; interrupts between targets are not \
-             there yet. Leave it out or set it to false",
-        );
-    }
-    if raw.ordering != Ordering::Strict {
-        problems.add(at("ordering"), "this version delivers strictly in order; set it to \"strict\" or leave it out");
-    }
     if raw.timeout.is_some_and(|timeout| timeout.is_zero()) {
         problems.add(at("timeout"), "it must be longer than nothing; give a duration such as \"10s\"");
     }
@@ -174,6 +163,7 @@ fn target(path: &str, raw: &RawTarget, defaults: Defaults, problems: &mut Proble
         kind: raw.kind,
         endpoint: endpoint.expect("an endpoint that does not parse is a problem"),
         timeout: raw.timeout.unwrap_or(defaults.timeout),
+        interrupt_on_error: raw.interrupt_on_error,
         ordering: raw.ordering,
         max_in_flight: raw.max_in_flight.unwrap_or(defaults.max_in_flight),
         start: raw.start.0,

@@ -206,16 +206,6 @@ fn a_signing_key_that_is_a_number() {
 }
 
 #[test]
-fn another_ordering() {
-    assert_snapshot!(refused_target("ordering = \"aggregate\""));
-}
-
-#[test]
-fn interrupts() {
-    assert_snapshot!(refused_target("interrupt_on_error = true"));
-}
-
-#[test]
 fn a_start_that_is_no_place() {
     assert_snapshot!(refused_target("start = \"yesterday\""));
 }

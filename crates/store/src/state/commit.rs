@@ -1,14 +1,14 @@
 //! The ledger's commit: what many couriers settled, in one transaction and a handful of statements.
 //!
 //! Invariants: a settlement whose epoch is not the row's is dropped and changes nothing, and the others of its group are
-//! committed all the same; every cursor is locked before anything is written, in the order of ids; a cursor's row and
-//! its failed events change together or not at all.
+//! committed all the same; every cursor is locked before anything is written, in the order of ids; a cursor's row, its
+//! failed events and what it denied to others change together or not at all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::{CursorId, Epoch, EventKey, FailedChange, FailedEvent, Settlement, Timestamp};
 
-use super::{State, cursors, database::Work, failed, horizon, horizon::HorizonMark, row};
+use super::{State, cursors, database::Work, denials, failed, horizon, horizon::HorizonMark, row};
 use crate::StoreError;
 
 const MOVE: &str = "UPDATE cursors SET position = moved.column3, in_tx_order = moved.column4,
@@ -19,11 +19,12 @@ const MOVE: &str = "UPDATE cursors SET position = moved.column3, in_tx_order = m
      FROM (VALUES {rows}) AS moved WHERE cursors.id = moved.column1 AND cursors.epoch = moved.column2";
 const MOVE_COLUMNS: usize = 15;
 
-/// What is left of all settlements of one cursor: the last row, and what became of each failed event.
+/// What is left of all settlements of one cursor: the last row, what became of each failed event, and all that it denied.
 struct Merged<'a> {
     epoch: Epoch,
     row: &'a Settlement,
     failed: HashMap<&'a EventKey, Last<'a>>,
+    denied: Vec<&'a EventKey>,
 }
 
 /// The last change of a failed event.
@@ -64,6 +65,8 @@ impl State {
         }
         write_failed(&mut work, &merged).await?;
         write_cursors(&mut work, &merged).await?;
+        let denied = merged.iter().flat_map(|(id, merged)| merged.denied.iter().map(|key| (*id, *key, *key)));
+        denials::record(&mut work, &denied.collect::<Vec<_>>()).await?;
         if let Some(mark) = horizon {
             horizon::keep(&mut work, mark).await?;
         }
@@ -75,7 +78,7 @@ impl State {
 fn merge(settlements: &[(CursorId, Epoch, Settlement)]) -> BTreeMap<CursorId, Merged<'_>> {
     let mut merged: BTreeMap<CursorId, Merged<'_>> = BTreeMap::new();
     for (id, epoch, settlement) in settlements {
-        let new = || Merged { epoch: *epoch, row: settlement, failed: HashMap::new() };
+        let new = || Merged { epoch: *epoch, row: settlement, failed: HashMap::new(), denied: Vec::new() };
         let entry = merged.entry(*id).or_insert_with(new);
         if *epoch < entry.epoch {
             continue;
@@ -84,6 +87,7 @@ fn merge(settlements: &[(CursorId, Epoch, Settlement)]) -> BTreeMap<CursorId, Me
             *entry = new();
         }
         entry.row = settlement;
+        entry.denied.extend(&settlement.denied);
         for change in &settlement.failed {
             match change {
                 FailedChange::Put(failed) => {

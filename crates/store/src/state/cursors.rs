@@ -95,13 +95,14 @@ impl State {
         Ok(Some(Claim { cursor, failed }))
     }
 
-    /// What an operator asked to be sent again: failed events at or before the cursor whose status is retrying.
+    /// What an operator asked to be sent again: settled events, at the cursor, before it or ahead of it, whose status is
+    /// retrying.
     pub async fn retries(&self, id: CursorId) -> Result<Vec<FailedEvent>, StoreError> {
         let mut work = self.database.snapshot("read what is to be retried").await?;
         let cursor = by_id(&mut work, id).await?;
         let mut failed = failed::of_cursor(&mut work, id, &[FailedStatus::Retrying]).await?;
         work.rollback().await?;
-        failed.retain(|failed| cursor.as_ref().is_some_and(|cursor| failed.key <= cursor.key));
+        failed.retain(|failed| cursor.as_ref().is_some_and(|cursor| cursor.has_settled(&failed.key)));
         Ok(failed)
     }
 }

@@ -13,7 +13,7 @@ const COUNTS: &str = "SELECT cursors.target_id, failed_events.status, count(*) A
      JOIN cursors ON cursors.id = failed_events.cursor_id GROUP BY cursors.target_id, failed_events.status";
 
 /// Positions are text; as numbers they only narrow down what is looked at, with room for SQLite's floats.
-const PARKED_FROM: &str = "FROM failed_events WHERE cursor_id = $1 AND status = 'parked'
+const PARKED_FROM: &str = "FROM failed_events WHERE cursor_id = $1 AND status IN ('parked', 'interrupted')
      AND CAST(position AS NUMERIC) >= CAST($2 AS NUMERIC) - 1";
 
 const MATCHING: &str = "FROM failed_events
@@ -111,7 +111,7 @@ pub(super) async fn of_cursor(
     Ok(failed)
 }
 
-/// The parked events beyond a cursor, which was moved back to before them, in order.
+/// The events beyond a cursor that were given up before it was moved back, in order.
 pub(super) async fn parked_beyond(work: &mut Work, cursor: &Cursor) -> Result<Vec<FailedEvent>, StoreError> {
     let sql = format!("SELECT {FAILED_COLUMNS} {PARKED_FROM}");
     let statement = work.sql(&sql).bind(cursor.id.0).bind(cursor.key.position.to_string());

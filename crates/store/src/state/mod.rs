@@ -16,6 +16,7 @@ mod commit;
 mod cursors;
 mod database;
 mod definitions;
+mod denials;
 mod failed;
 mod horizon;
 mod leases;

@@ -10,6 +10,7 @@ use super::{
     audit::{self, Record},
     cursors,
     database::Work,
+    denials,
     failed::{self, FailedFilter},
     row,
 };
@@ -21,7 +22,7 @@ const EXISTS: &str = "SELECT id FROM targets WHERE id = $1 AND removed_at IS NUL
 const ORDERING: &str = "SELECT ordering FROM targets WHERE id = $1";
 const PLACE: &str = "UPDATE cursors SET epoch = epoch + 1, position = $1, in_tx_order = $2, event_instance_id = $3,
      aggregate_type = $4, aggregate_id = $5, sequence = $6, event_date = $7, parked_in_a_row = $8, generation = $9,
-     state = $10, reason = NULL, last_updated = {now} WHERE id = $11";
+     state = $10, reason = NULL, ahead = NULL, last_updated = {now} WHERE id = $11";
 
 const UNHALT: &str = "UPDATE cursors SET epoch = epoch + 1, state = 'retrying', reason = NULL, last_updated = {now}
      WHERE id = $1";
@@ -69,6 +70,7 @@ impl State {
         let mut work = self.database.write("seek a cursor").await?;
         let cursor = lock_one(&mut work, id).await?;
         cursors::forget_head_failures(&mut work, &cursor).await?;
+        denials::forget_beyond(&mut work, cursor.id, to).await?;
         let generation = cursor.generation + i64::from(new_ids);
         let place = Place { key: to, event_date: None, parked_in_a_row: 0, generation };
         put(&mut work, &cursor, &place).await?;

@@ -7,6 +7,7 @@ mod events_payload;
 mod events_sqlite;
 mod events_support;
 mod state_definitions;
+mod state_gates;
 mod state_leases;
 mod state_ledger;
 mod state_operators;

@@ -1,12 +1,14 @@
-//! Sentences about one window through [`check`], and any interleaving against a model that keeps nothing but lists.
+//! Sentences about one window; any interleaving of everything against a model is in [`model`].
+
+mod lanes;
+mod model;
 
 use std::{fmt::Write, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use proptest::prelude::*;
 
 use super::*;
-use crate::{CursorId, Epoch, TargetId};
+use crate::{CursorId, Epoch, Outcome, TargetId};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -18,12 +20,16 @@ fn at(seconds: u64) -> Now {
 }
 
 fn row(position: i64) -> Arc<Row> {
+    row_of("a", position)
+}
+
+fn row_of(aggregate: &str, position: i64) -> Arc<Row> {
     let key = EventKey {
         position: Position::from_integer(position),
         in_tx_order: 1,
         instance_id: "i".into(),
         aggregate_type: "user".into(),
-        aggregate_id: "a".into(),
+        aggregate_id: aggregate.into(),
         sequence: position,
     };
     Arc::new(Row::Event(Event {
@@ -35,6 +41,14 @@ fn row(position: i64) -> Arc<Row> {
         creator: String::new(),
         owner: String::new(),
     }))
+}
+
+fn shape(ordering: Ordering, max_in_flight: usize) -> Shape {
+    Shape { ordering, max_in_flight, lookahead: 100, max_bytes: 1 << 20, is_gate: false }
+}
+
+fn strict() -> Shape {
+    shape(Ordering::Strict, 1)
 }
 
 fn cursor() -> Cursor {
@@ -67,13 +81,13 @@ fn away(retry_after: Option<u64>) -> Outcome {
 /// Offers the events 1 to `events`, answers each call with the next outcome, waits as told, and tells the story: what each
 /// call's answer made of the event, in words.
 fn tell(policy: Policy, events: i64, outcomes: &[Outcome]) -> String {
-    let mut window = Window::resume(policy, &cursor(), Vec::new());
+    let mut window = Window::resume(policy, strict(), &cursor(), Vec::new());
     let (mut now, mut offered, mut story) = (0, 0, String::new());
     for outcome in outcomes {
         let send = loop {
             if window.wants_more() && offered < events {
                 offered += 1;
-                window.offer(row(offered), at(now));
+                window.offer(row(offered), false, at(now));
             }
             match window.next(at(now)) {
                 Step::Send(send) => break send,
@@ -190,10 +204,10 @@ fn an_exhausted_event_halts_where_that_is_asked_for() {
 
 #[test]
 fn an_old_event_expires_and_the_next_one_goes() {
-    let policy = Policy { max_event_age: Some(SECOND), ..Policy::default() };
-    let mut window = Window::resume(policy, &cursor(), Vec::new());
-    window.offer(row(1), at(0));
-    window.offer(row(2), at(5));
+    let policy = Policy { max_event_age: Some(5 * SECOND), ..Policy::default() };
+    let mut window = Window::resume(policy, strict(), &cursor(), Vec::new());
+    window.offer(row(1), false, at(0));
+    window.offer(row(2), false, at(6));
     assert_eq!(window.cursor(), &EventKey::before(Position::ZERO), "the first is young enough, and waits");
     let Step::Send(send) = window.next(at(5)) else { panic!("the first is to be sent") };
     window.record(send.ticket, &Outcome::Delivered, at(5), &mut |_| SECOND);
@@ -203,20 +217,20 @@ fn an_old_event_expires_and_the_next_one_goes() {
 
 #[test]
 fn a_row_that_cannot_be_decoded_halts_and_goes_on_once_it_is_mended() {
-    let mut window = Window::resume(failures(5), &cursor(), Vec::new());
+    let mut window = Window::resume(failures(5), strict(), &cursor(), Vec::new());
     let broken = crate::BrokenRow {
         key: row(1).key().clone(),
         event_type: Some("user.human.added".into()),
         reason: "the column created_at is infinity".into(),
     };
-    window.offer(Arc::new(Row::Broken(broken)), at(0));
+    window.offer(Arc::new(Row::Broken(broken)), false, at(0));
     assert_eq!(window.next(at(0)), Step::Halted);
     let (state, reason) = window.state();
     assert_eq!(state, CursorState::Halted);
     let reason = reason.expect("a reason");
     assert!(reason.contains("user.human.added at 1/1 user a#1") && reason.contains("created_at"), "{reason}");
-    window.forget_broken();
-    window.offer(row(1), at(1));
+    assert_eq!(window.broken(), [row(1).key().clone()]);
+    window.mend(row(1).key(), Some(row(1)), false);
     assert!(matches!(window.next(at(1)), Step::Send(send) if send.event.key() == row(1).key()));
 }
 
@@ -231,8 +245,8 @@ fn failures_are_remembered_over_a_restart() {
         first_failed: Timestamp::UNIX_EPOCH,
         last_failed: Timestamp::UNIX_EPOCH,
     };
-    let mut window = Window::resume(failures(5), &cursor(), vec![known]);
-    window.offer(row(1), at(0));
+    let mut window = Window::resume(failures(5), strict(), &cursor(), vec![known]);
+    window.offer(row(1), false, at(0));
     let Step::Send(send) = window.next(at(0)) else { panic!("it is sent") };
     assert_eq!(send.attempt, 5);
     window.record(send.ticket, &refused(), at(0), &mut |_| SECOND);
@@ -253,9 +267,9 @@ fn an_event_asked_for_again_goes_through_the_same_window_and_leaves_the_cursor()
         first_failed: Timestamp::UNIX_EPOCH,
         last_failed: Timestamp::UNIX_EPOCH,
     };
-    let mut window = Window::resume(failures(5), &start, Vec::new());
+    let mut window = Window::resume(failures(5), strict(), &start, Vec::new());
     window.set_again(vec![(row(3), parked.clone())]);
-    window.offer(row(10), at(0));
+    window.offer(row(10), false, at(0));
     let Step::Send(send) = window.next(at(0)) else { panic!("it is sent") };
     assert_eq!((send.event.key(), send.previous), (row(3).key(), None));
     assert_eq!(window.next(at(0)), Step::Idle, "one call at a time");
@@ -291,7 +305,7 @@ fn an_event_asked_for_again_that_cannot_be_decoded_stays_parked_and_is_in_nobody
         event_type: Some("user.human.added".into()),
         reason: "created_at is infinity".into(),
     };
-    let mut window = Window::resume(failures(5), &start, Vec::new());
+    let mut window = Window::resume(failures(5), strict(), &start, Vec::new());
     window.set_again(vec![(Arc::new(Row::Broken(broken)), asked(3)), (row(4), asked(4))]);
     let (settlement, _) = window.settlement(false).expect("the first is parked");
     assert!(matches!(&settlement.failed[..], [FailedChange::Put(failed)]
@@ -301,12 +315,12 @@ fn an_event_asked_for_again_that_cannot_be_decoded_stays_parked_and_is_in_nobody
 
 #[test]
 fn each_event_names_the_one_delivered_before_it() {
-    let mut window = Window::resume(failures(1), &cursor(), Vec::new());
+    let mut window = Window::resume(failures(1), strict(), &cursor(), Vec::new());
     let mut named = Vec::new();
     for (position, outcome) in
         [(1, Outcome::Delivered), (2, refused()), (3, Outcome::Delivered), (4, Outcome::Delivered)]
     {
-        window.offer(row(position), at(0));
+        window.offer(row(position), false, at(0));
         let Step::Send(send) = window.next(at(0)) else { panic!("it is sent") };
         named.push(send.previous.map(|(position, _)| position.to_string()));
         window.record(send.ticket, &outcome, at(0), &mut |_| SECOND);
@@ -317,7 +331,7 @@ fn each_event_names_the_one_delivered_before_it() {
 
 #[test]
 fn what_concerns_nobody_moves_the_cursor_but_is_not_worth_a_commit() {
-    let mut window = Window::resume(failures(1), &cursor(), Vec::new());
+    let mut window = Window::resume(failures(1), strict(), &cursor(), Vec::new());
     window.pass(row(7).key(), None);
     assert_eq!(window.cursor(), row(7).key());
     assert_eq!(window.settlement(false), None);
@@ -343,9 +357,9 @@ fn failed(position: i64, status: FailedStatus) -> FailedEvent {
 fn a_failure_of_an_event_that_is_no_longer_wanted_is_forgotten_and_what_was_parked_stays_on_record() {
     let known =
         vec![failed(1, FailedStatus::Retrying), failed(2, FailedStatus::Parked), failed(3, FailedStatus::Halted)];
-    let mut window = Window::resume(failures(5), &cursor(), known);
+    let mut window = Window::resume(failures(5), strict(), &cursor(), known);
     window.pass(row(2).key(), None);
-    window.offer(row(4), at(0));
+    window.offer(row(4), false, at(0));
     let (settlement, _) = window.settlement(false).expect("that is worth a commit");
     let gone = [1, 3].map(|position| FailedChange::Remove(row(position).key().clone()));
     assert_eq!(settlement.failed, gone);
@@ -353,8 +367,8 @@ fn a_failure_of_an_event_that_is_no_longer_wanted_is_forgotten_and_what_was_park
 
 #[test]
 fn a_parked_event_that_is_come_to_again_begins_anew_and_leaves_the_record_once_delivered() {
-    let mut window = Window::resume(failures(5), &cursor(), vec![failed(1, FailedStatus::Parked)]);
-    window.offer(row(1), at(0));
+    let mut window = Window::resume(failures(5), strict(), &cursor(), vec![failed(1, FailedStatus::Parked)]);
+    window.offer(row(1), false, at(0));
     let Step::Send(send) = window.next(at(0)) else { panic!("it is sent") };
     assert_eq!(send.attempt, 1);
     window.record(send.ticket, &Outcome::Delivered, at(0), &mut |_| SECOND);
@@ -364,172 +378,11 @@ fn a_parked_event_that_is_come_to_again_begins_anew_and_leaves_the_record_once_d
 
 #[test]
 fn a_changed_endpoint_is_tried_at_once() {
-    let mut window = Window::resume(failures(5), &cursor(), Vec::new());
-    window.offer(row(1), at(0));
+    let mut window = Window::resume(failures(5), strict(), &cursor(), Vec::new());
+    window.offer(row(1), false, at(0));
     let Step::Send(send) = window.next(at(0)) else { panic!("it is sent") };
     window.record(send.ticket, &away(Some(60)), at(0), &mut |_| SECOND);
     assert_eq!(window.next(at(1)), Step::WaitUntil(60 * SECOND));
     window.try_now(at(1));
     assert!(matches!(window.next(at(1)), Step::Send(_)));
-}
-
-/// What happens next to a window, chosen by proptest.
-#[derive(Clone, Debug)]
-enum Act {
-    Offer,
-    Pass,
-    Next,
-    Answer(Outcome),
-    Tick(u64),
-    Commit,
-    Restart,
-}
-
-fn acts() -> impl Strategy<Value = Vec<Act>> {
-    let outcome = prop_oneof![
-        4 => Just(Outcome::Delivered),
-        3 => Just(refused()),
-        2 => (0_u64..5).prop_map(|after| away(Some(after))),
-    ];
-    let act = prop_oneof![
-        4 => Just(Act::Offer),
-        1 => Just(Act::Pass),
-        5 => Just(Act::Next),
-        5 => outcome.prop_map(Act::Answer),
-        3 => (0_u64..4).prop_map(Act::Tick),
-        3 => Just(Act::Commit),
-        1 => Just(Act::Restart),
-    ];
-    prop::collection::vec(act, 1..200)
-}
-
-/// The state as a table would hold it, and everything a receiver saw.
-#[derive(Default)]
-struct World {
-    cursor: Option<Settlement>,
-    failed: BTreeMap<EventKey, FailedEvent>,
-    calls: Vec<(EventKey, Outcome)>,
-}
-
-impl World {
-    fn commit(&mut self, settlement: Settlement) {
-        if let Some(before) = &self.cursor {
-            assert!(settlement.key >= before.key, "a cursor never goes back");
-        }
-        for change in &settlement.failed {
-            match change {
-                FailedChange::Put(row) => self.failed.insert(row.key.clone(), row.clone()),
-                FailedChange::Remove(key) => self.failed.remove(key),
-            };
-        }
-        self.cursor = Some(settlement);
-    }
-
-    fn resume(&self, policy: &Policy) -> Window {
-        let mut row = cursor();
-        if let Some(settled) = &self.cursor {
-            row.key = settled.key.clone();
-            row.delivered = settled.delivered;
-            row.parked_in_a_row = settled.parked_in_a_row;
-            row.state = settled.state;
-        }
-        Window::resume(policy.clone(), &row, self.failed.values().cloned().collect())
-    }
-
-    /// Every event up to the committed cursor was passed, delivered, or is parked; none of the failed beyond it is parked.
-    fn holds_together(&self, concerns: &[EventKey], policy: &Policy) {
-        let Some(cursor) = &self.cursor else { return };
-        for key in concerns {
-            let delivered = self.calls.iter().any(|(called, outcome)| called == key && *outcome == Outcome::Delivered);
-            let parked = self.failed.get(key).is_some_and(|row| row.status == FailedStatus::Parked);
-            if *key <= cursor.key {
-                assert!(delivered || parked, "{key} was passed by the cursor, but neither delivered nor parked");
-            } else {
-                assert!(!parked, "{key} is parked, but the cursor is before it");
-            }
-            if let Some(row) = self.failed.get(key) {
-                assert!(row.failure_count <= policy.max_failure_count, "more failures than allowed");
-                let refusals = self.calls.iter().filter(|(called, outcome)| called == key && *outcome == refused());
-                assert!(row.failure_count as usize <= refusals.count(), "a failure that no call had");
-            }
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 1_000 } else { 10_000 }))]
-
-    #[test]
-    fn any_interleaving_gives_an_order_preserving_gap_free_cursor(
-        acts in acts(), max_failure_count in 1_u32..4, hold_after_parked in 0_u32..4,
-    ) {
-        let policy = Policy { max_failure_count, hold_after_parked, ..Policy::default() };
-        let (mut world, mut now) = (World::default(), 0);
-        let mut window = world.resume(&policy);
-        // The store: what concerns the target and what does not, in order; and how far this window has read.
-        let (mut store, mut read): (Vec<(i64, bool)>, usize) = (Vec::new(), 0);
-        let mut under_way: Option<Send> = None;
-        for act in acts {
-            match act {
-                Act::Offer | Act::Pass => {
-                    let concerns = matches!(act, Act::Offer);
-                    let next = i64::try_from(store.len()).expect("few") + 1;
-                    store.push((next, concerns));
-                    while window.wants_more() && read < store.len() {
-                        let (position, concerns) = store[read];
-                        read += 1;
-                        if concerns { window.offer(row(position), at(now)) } else { window.pass(row(position).key(), None) }
-                    }
-                }
-                Act::Next => if let Step::Send(send) = window.next(at(now)) {
-                    prop_assert!(under_way.is_none(), "two calls at a time");
-                    let key = send.event.key();
-                    let earlier = store.iter().filter(|(position, concerns)| *concerns && row(*position).key() < key);
-                    for (position, _) in earlier {
-                        let earlier = row(*position).key().clone();
-                        let done = world.calls.iter().any(|(key, outcome)| *key == earlier && *outcome == Outcome::Delivered);
-                        let parked = earlier <= *window.cursor();
-                        prop_assert!(done || parked, "{} is sent before {} is settled", key, earlier);
-                    }
-                    under_way = Some(send);
-                },
-                Act::Answer(outcome) => if let Some(send) = under_way.take() {
-                    world.calls.push((send.event.key().clone(), outcome.clone()));
-                    window.record(send.ticket, &outcome, at(now), &mut |_| SECOND);
-                },
-                Act::Tick(seconds) => now += seconds,
-                Act::Commit => if let Some((settlement, _)) = window.settlement(true) {
-                    world.commit(settlement);
-                },
-                Act::Restart => {
-                    window = world.resume(&policy);
-                    under_way = None;
-                    read = store.iter().take_while(|(position, _)| row(*position).key() <= window.cursor()).count();
-                }
-            }
-            let concerns: Vec<_> = store.iter().filter(|(_, concerns)| *concerns).map(|(position, _)| row(*position).key().clone()).collect();
-            world.holds_together(&concerns, &policy);
-        }
-        // Whatever happened: once the endpoint answers, everything is settled.
-        for _ in 0..store.len() * 2 + 2 {
-            if let Some(send) = under_way.take() {
-                world.calls.push((send.event.key().clone(), Outcome::Delivered));
-                window.record(send.ticket, &Outcome::Delivered, at(now), &mut |_| SECOND);
-            }
-            while window.wants_more() && read < store.len() {
-                let (position, concerns) = store[read];
-                read += 1;
-                if concerns { window.offer(row(position), at(now)) } else { window.pass(row(position).key(), None) }
-            }
-            now += 10;
-            if let Step::Send(send) = window.next(at(now)) { under_way = Some(send) }
-        }
-        if let Some((settlement, _)) = window.settlement(true) {
-            world.commit(settlement);
-        }
-        if let Some((last, _)) = store.last() {
-            prop_assert_eq!(window.cursor().clone(), row(*last).key().clone());
-        }
-        prop_assert!(world.failed.values().all(|row| row.status == FailedStatus::Parked), "nothing is being retried any more");
-    }
 }

@@ -1,0 +1,144 @@
+//! How a walk fills its window: rows in order, events that operators asked for again, verdicts, rows that were mended.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{CursorState, Row, window::Progress};
+use store::StoreError;
+use tracing::{debug, warn};
+
+use super::{reader::Found, walk::Walk};
+use crate::{Retry, clock};
+
+/// What is left to be read.
+enum Left {
+    /// The window is full.
+    Unasked,
+    /// A page of the courier's own was passed: others may want to be heard before the next.
+    More,
+    /// Nothing, until the feed grows or the horizon moves.
+    Nothing,
+}
+
+impl Walk<'_> {
+    /// Fills the window. Gives the time to come back at, if anything is left to do.
+    pub(super) async fn fill(&mut self) -> Option<Duration> {
+        let (stop, fenced) = (self.courier.stop.clone(), self.seat.fenced().clone());
+        let read = tokio::select! {
+            () = stop.cancelled() => return None,
+            () = fenced.cancelled() => return None,
+            read = self.read() => read,
+        };
+        match read {
+            Ok(more) => {
+                self.troubles = 0;
+                let verdicts = self.gated.then(|| self.gates.ask_again_at());
+                [more.then(clock::boottime), verdicts].into_iter().flatten().min()
+            }
+            Err(error) => {
+                self.troubles += 1;
+                if self.troubles == 1 {
+                    let name = &self.courier.target.borrow().name;
+                    warn!(error = &error as &dyn std::error::Error, target = %name, "events cannot be read; this is tried again");
+                }
+                Some(clock::boottime() + Retry::default().delay(self.troubles))
+            }
+        }
+    }
+
+    /// Whether there is more to read at once.
+    async fn read(&mut self) -> Result<bool, StoreError> {
+        if self.courier.nudged.has_changed().unwrap_or(false) {
+            self.courier.nudged.mark_unchanged();
+            self.retries_due = true;
+        }
+        if self.retries_due {
+            // What was asked for before and is settled by now must not be read as asked for again.
+            self.settle(false, true).await;
+            self.seat.settled().await;
+            self.take_up_retries().await?;
+            self.retries_due = false;
+        }
+        let more = loop {
+            let left = self.read_rows().await?;
+            self.gated = self.gates.judge(&self.courier.shared, &mut self.window).await?;
+            match left {
+                // What was interrupted has made room.
+                Left::Unasked if self.window.wants_more() => {}
+                Left::Unasked | Left::Nothing => break false,
+                Left::More => break true,
+            }
+        };
+        let progress = if self.reader.catching_up { Progress::CatchingUp } else { Progress::Live };
+        self.window.set_progress(progress);
+        Ok(more)
+    }
+
+    async fn read_rows(&mut self) -> Result<Left, StoreError> {
+        while self.window.wants_more() {
+            let safe = self.courier.safe.borrow().clone();
+            match self.reader.next(&safe, self.window.read_to()).await? {
+                Found::Row(row) => {
+                    let router = self.courier.shared.router.load();
+                    let gated = self.gates.are_before(&router, row.event_type());
+                    self.window.offer(row, gated, clock::now());
+                }
+                Found::Passed(end, date) => {
+                    self.window.pass(&end, date);
+                    if self.reader.catching_up {
+                        return Ok(Left::More);
+                    }
+                }
+                Found::Nothing => return Ok(Left::Nothing),
+            }
+        }
+        Ok(Left::Unasked)
+    }
+
+    /// Events that an operator asked for again.
+    async fn take_up_retries(&mut self) -> Result<(), StoreError> {
+        let mut asked = Vec::new();
+        for failed in self.courier.shared.state.retries(self.cursor.id).await? {
+            match self.courier.shared.events.event(&failed.key).await? {
+                Some(row) => asked.push((Arc::new(row), failed)),
+                None => self.window.gone(failed, "the event is no longer in the event store"),
+            }
+        }
+        self.window.set_again(asked);
+        Ok(())
+    }
+
+    /// Rows that could not be decoded, as they are now.
+    pub(super) async fn read_broken_rows_again(&mut self) {
+        let every = self.courier.shared.options.requeue_every;
+        if self.window.state().0 != CursorState::Halted || clock::boottime() < self.looked_at_broken + every {
+            return;
+        }
+        self.looked_at_broken = clock::boottime();
+        for key in self.window.broken() {
+            let row = match self.courier.shared.events.event(&key).await {
+                Ok(row) => row,
+                Err(error) => {
+                    debug!(error = &error as &dyn std::error::Error, event = %key, "a broken row cannot be read again yet");
+                    return;
+                }
+            };
+            let router = self.courier.shared.router.load_full();
+            let concerns = |row: &Row| {
+                row.event_type().is_none_or(|of| router.concerns(&self.cursor.target_id, &self.cursor.instance_id, of))
+            };
+            let row = row.filter(concerns).map(Arc::new);
+            let gated = self.gates.are_before(&router, row.as_deref().and_then(Row::event_type));
+            self.window.mend(&key, row, gated);
+        }
+    }
+
+    /// What this target denied long ago is nobody's business any more.
+    pub(super) async fn forget_denials(&mut self) {
+        if let Err(error) = self.gates.forget_what_all_have_passed(&self.courier.shared, self.cursor.id).await {
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "old denials cannot be forgotten yet; this is tried again"
+            );
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a target with `interrupt_on_error` settled without delivering it, for the targets behind it.
+//!
+//! A range of keys is stored with both ends. Where they are the same it is that event; where they differ, an operator
+//! moved the cursor from the first to the last, and all between them was skipped: without the first, with the last.
+//! Rows are kept until everybody behind the target has passed them.
+
+use domain::{CursorId, Denied, EventKey, Gate, GateTarget, InstanceId};
+
+use super::{
+    State,
+    database::Work,
+    row::{self, CURSOR_COLUMNS},
+};
+use crate::StoreError;
+
+const OF_CURSOR: &str = "SELECT first_key, last_key FROM denials WHERE cursor_id = $1";
+/// Positions are text; as numbers they only narrow down what is looked at, with room for SQLite's floats.
+const GIVEN_UP: &str = "SELECT position, in_tx_order, event_instance_id, aggregate_type, aggregate_id, sequence
+     FROM failed_events WHERE cursor_id = $1 AND status IN ('parked', 'interrupted')
+     AND CAST(position AS NUMERIC) >= CAST($2 AS NUMERIC) - 1";
+const FORGET: &str = "DELETE FROM denials WHERE cursor_id = $1 AND first_key = $2 AND last_key = $3";
+
+/// What is denied by which cursor.
+pub(super) type Denial<'a> = (CursorId, &'a EventKey, &'a EventKey);
+
+/// Writes denials down; one that is there already does no harm.
+pub(super) async fn record(work: &mut Work, denials: &[Denial<'_>]) -> Result<(), StoreError> {
+    for chunk in denials.chunks(work.rows_at_once()) {
+        let mut statement = work.sql_once(&format!(
+            "INSERT INTO denials (cursor_id, first_key, last_key) VALUES {} ON CONFLICT DO NOTHING",
+            row::placeholders(chunk.len(), 3, 1)
+        ));
+        for (cursor, first, last) in chunk {
+            statement =
+                statement.bind(cursor.0).bind(row::clean(&row::to_json(first))).bind(row::clean(&row::to_json(last)));
+        }
+        work.run(statement).await?;
+    }
+    Ok(())
+}
+
+/// The ranges that a cursor has denied.
+pub(super) async fn of_cursor(work: &mut Work, id: CursorId) -> Result<Vec<(EventKey, EventKey)>, StoreError> {
+    let rows = work.rows(work.sql(OF_CURSOR).bind(id.0)).await?;
+    let decode = |row| Ok((row::json(row, "first_key")?, row::json(row, "last_key")?));
+    work.decoded(rows.iter().map(decode).collect())
+}
+
+/// Forgets what a cursor has denied beyond a place that it was moved back to: it comes to those events again.
+pub(super) async fn forget_beyond(work: &mut Work, id: CursorId, place: &EventKey) -> Result<(), StoreError> {
+    for (first, last) in of_cursor(work, id).await? {
+        if last > *place {
+            forget(work, id, &first, &last).await?;
+            if first < *place {
+                record(work, &[(id, &first, place)]).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn forget(work: &mut Work, id: CursorId, first: &EventKey, last: &EventKey) -> Result<(), StoreError> {
+    let statement = work.sql(FORGET).bind(id.0).bind(row::to_json(first)).bind(row::to_json(last));
+    work.run(statement).await.map(drop)
+}
+
+impl State {
+    /// How far gates have come on an instance, as committed, in the order given. What they gave up is looked for beyond
+    /// `after` only.
+    pub async fn gates<'a>(
+        &self,
+        gates: impl Iterator<Item = &'a GateTarget>,
+        instance: &InstanceId,
+        after: &EventKey,
+    ) -> Result<Vec<(Option<CursorId>, Gate)>, StoreError> {
+        let mut work = self.database.snapshot("read how far the targets before another one have come").await?;
+        let sql = format!("SELECT {CURSOR_COLUMNS} FROM cursors WHERE target_id = $1 AND instance_id = $2");
+        let mut read = Vec::new();
+        for target in gates {
+            let statement = work.sql(&sql).bind(target.id.to_string()).bind(instance.to_string());
+            let row = work.row(statement).await?;
+            let cursor = work.decoded(row.as_ref().map(row::cursor).transpose())?;
+            let mut denied = Denied::default();
+            if let Some(cursor) = &cursor {
+                for (first, last) in of_cursor(&mut work, cursor.id).await? {
+                    denied.add(first, last);
+                }
+                let rows = work.rows(work.sql(GIVEN_UP).bind(cursor.id.0).bind(after.position.to_string())).await?;
+                for key in work.decoded(rows.iter().map(row::key).collect::<Result<Vec<_>, _>>())? {
+                    denied.add(key.clone(), key);
+                }
+            }
+            let id = cursor.as_ref().map(|cursor| cursor.id);
+            let (cursor, ahead) = cursor.map_or((None, None), |cursor| (Some(cursor.key), cursor.ahead));
+            let gate = Gate { name: target.name.clone(), paused: target.paused, cursor, ahead, denied };
+            read.push((id, gate));
+        }
+        work.rollback().await?;
+        Ok(read)
+    }
+
+    /// Forgets what a cursor has denied and nobody behind it waits for any more: all of it is at or before `passed`.
+    pub async fn forget_denials(&self, id: CursorId, passed: &EventKey) -> Result<(), StoreError> {
+        let mut work = self.database.write("forget what was denied long ago").await?;
+        for (first, last) in of_cursor(&mut work, id).await? {
+            if last <= *passed {
+                forget(&mut work, id, &first, &last).await?;
+            }
+        }
+        work.commit().await
+    }
+}

@@ -1,0 +1,118 @@
+//! What is settled ahead of a cursor, and what a target denies to those behind it.
+
+use domain::{Ahead, CursorId, EventKey, FailedChange, FailedStatus, Gate, GateTarget, GateVerdict, Settlement};
+
+use crate::state_support::{Fixture, failed, id, key, on_both, settlement};
+
+fn gate(name: &str) -> GateTarget {
+    GateTarget { id: id(name), name: name.into(), paused: false }
+}
+
+async fn read(fixture: &Fixture, after: i64) -> (Option<CursorId>, Gate) {
+    let gates = [gate("crm")];
+    let read = fixture.state.gates(gates.iter(), &"one".into(), &key(after)).await;
+    read.expect("gates can be read").pop().expect("one was asked for")
+}
+
+async fn commit(fixture: &Fixture, settlements: &[Settlement]) {
+    let cursor = fixture.cursor("crm", "one").await;
+    let group: Vec<_> = settlements.iter().map(|each| (cursor.id, cursor.epoch, each.clone())).collect();
+    assert_eq!(fixture.state.commit(&group, None).await.expect("a group can be committed"), []);
+}
+
+fn denies(position: i64, denied: &[i64]) -> Settlement {
+    Settlement { denied: denied.iter().map(|at| key(*at)).collect(), ..settlement(position) }
+}
+
+#[track_caller]
+fn verdicts(gate: &Gate, positions: &[i64]) -> String {
+    let word = |at: &i64| match gate.verdict(&key(*at)) {
+        GateVerdict::Passed => '+',
+        GateVerdict::Denied(_) => '-',
+        GateVerdict::Unknown(_) => '?',
+    };
+    positions.iter().map(word).collect()
+}
+
+#[tokio::test]
+async fn what_is_settled_ahead_is_read_back_and_replaced_by_the_next_commit() {
+    on_both(async |fixture| {
+        fixture.define(&["crm"]).await;
+        let ahead = Ahead { to: key(109), open: vec![key(102), key(107)] };
+        commit(fixture, &[Settlement { ahead: Some(ahead.clone()), ..settlement(101) }]).await;
+        let cursor = fixture.cursor("crm", "one").await;
+        assert_eq!(cursor.ahead, Some(ahead));
+        assert!(cursor.has_settled(&key(101)) && cursor.has_settled(&key(103)));
+        assert!(!cursor.has_settled(&key(102)) && !cursor.has_settled(&key(110)));
+        commit(fixture, &[settlement(109)]).await;
+        assert_eq!(fixture.cursor("crm", "one").await.ahead, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_gate_that_has_no_cursor_has_settled_nothing() {
+    on_both(async |fixture| {
+        fixture.define(&["crm"]).await;
+        let (cursor, gate) = read(fixture, 1).await;
+        assert_eq!((cursor, gate.cursor.clone()), (None, None));
+        assert_eq!(verdicts(&gate, &[1]), "?");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn everything_that_was_denied_in_a_group_is_kept_and_nothing_twice() {
+    on_both(async |fixture| {
+        fixture.define(&["crm"]).await;
+        commit(fixture, &[denies(102, &[101]), denies(104, &[104])]).await;
+        commit(fixture, &[denies(106, &[104, 106])]).await;
+        let (cursor, gate) = read(fixture, 100).await;
+        assert!(cursor.is_some());
+        assert_eq!(verdicts(&gate, &[101, 102, 103, 104, 105, 106, 107]), "-++-+-?");
+        assert_eq!(fixture.number("SELECT count(*) FROM denials").await, 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_fenced_gate_denies_nothing() {
+    on_both(async |fixture| {
+        fixture.define(&["crm"]).await;
+        let cursor = fixture.cursor("crm", "one").await;
+        fixture.execute("UPDATE cursors SET epoch = epoch + 1").await;
+        let group = [(cursor.id, cursor.epoch, denies(102, &[101]))];
+        assert_eq!(fixture.state.commit(&group, None).await.expect("it is dropped"), [cursor.id]);
+        assert_eq!(fixture.number("SELECT count(*) FROM denials").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_gate_gave_up_is_denied_also_where_it_was_no_gate_at_that_time() {
+    on_both(async |fixture| {
+        fixture.define(&["crm"]).await;
+        let put = |at, status| FailedChange::Put(failed(at, status, 5));
+        let gave_up =
+            vec![put(101, FailedStatus::Parked), put(103, FailedStatus::Interrupted), put(105, FailedStatus::Retrying)];
+        commit(fixture, &[Settlement { failed: gave_up, ..settlement(104) }]).await;
+        let (_, gate) = read(fixture, 101).await;
+        assert_eq!(verdicts(&gate, &[101, 102, 103, 104, 105]), "-+-+?");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_everybody_has_passed_is_forgotten() {
+    on_both(async |fixture| {
+        fixture.define(&["crm"]).await;
+        commit(fixture, &[denies(106, &[101, 104, 106])]).await;
+        let (cursor, _) = read(fixture, 100).await;
+        let passed: EventKey = key(104);
+        fixture.state.forget_denials(cursor.expect("there is one"), &passed).await.expect("they can be forgotten");
+        let (_, gate) = read(fixture, 104).await;
+        assert_eq!(verdicts(&gate, &[106]), "-");
+        assert_eq!(fixture.number("SELECT count(*) FROM denials").await, 1);
+    })
+    .await;
+}
