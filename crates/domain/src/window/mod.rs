@@ -301,6 +301,12 @@ impl Window {
         self.settled
     }
 
+    /// Whether there is something to commit that must not wait for long.
+    #[must_use]
+    pub fn owes_a_settlement(&self) -> bool {
+        self.dirty == Dirty::Settled
+    }
+
     /// What the ledger shall commit, if anything changed since the last time, and how many events it settles.
     ///
     /// A cursor that only passed events that concern nobody is not worth a commit of its own: `also_passed` asks for it.

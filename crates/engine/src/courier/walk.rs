@@ -133,7 +133,8 @@ impl<'a> Walk<'a> {
             if self.courier.stop.is_cancelled() {
                 return Ended::Stopped;
             }
-            wake = [wake, self.send()].into_iter().flatten().min();
+            let owed = self.window.owes_a_settlement().then(|| self.settlement_is_due_at());
+            wake = [wake, owed, self.send()].into_iter().flatten().min();
             self.wait(wake).await;
             if self.reordered {
                 return Ended::Reordered;
@@ -168,7 +169,7 @@ impl<'a> Walk<'a> {
             || now
             || also_passed
             || self.window.unsubmitted() >= SETTLED_AT_ONCE
-            || clock::boottime() >= self.settled + self.courier.shared.options.flush_interval / 2;
+            || clock::boottime() >= self.settlement_is_due_at();
         if due && let Some((settlement, events)) = self.window.settlement(also_passed) {
             self.settled = clock::boottime();
             tokio::select! {
@@ -177,6 +178,10 @@ impl<'a> Walk<'a> {
             }
         }
         !self.seat.fenced().is_cancelled()
+    }
+
+    fn settlement_is_due_at(&self) -> Duration {
+        self.settled + self.courier.shared.options.flush_interval / 2
     }
 
     /// Until something happens, or until `wake`.
