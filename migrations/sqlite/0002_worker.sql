@@ -22,5 +22,8 @@ ALTER TABLE targets ADD COLUMN max_answer BIGINT;
 ALTER TABLE signing_keys ADD COLUMN expires_at BIGINT;
 ALTER TABLE signing_keys ADD COLUMN sealed_with TEXT;
 
+-- Who may change it: what a file set belongs to the file. All there are so far came from files.
+ALTER TABLE executions ADD COLUMN source TEXT NOT NULL DEFAULT 'file';
+
 ALTER TABLE deliveries ADD COLUMN instance_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE deliveries ADD COLUMN answer TEXT;

@@ -5,7 +5,7 @@
 
 mod validate;
 
-use crate::{Condition, InstanceId, Target, TargetName, TypePattern};
+use crate::{Condition, InstanceId, Source, Target, TargetName, TypePattern};
 
 pub(crate) use validate::Scope;
 
@@ -20,6 +20,8 @@ pub struct Execution {
     pub targets: Vec<ExecutionTarget>,
     /// Event types that do not fire it.
     pub exclude: Vec<TypePattern>,
+    /// Who may change it.
+    pub source: Source,
 }
 
 impl Execution {

@@ -9,6 +9,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -16,33 +17,54 @@ use crate::{EventKey, TargetId};
 
 const DIGEST_BYTES: usize = 32;
 
-/// What calls to a target are signed with.
+/// What calls to a target are signed with, and until when.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SigningKey(Arc<str>);
+pub struct SigningKey {
+    text: Arc<str>,
+    expires_at: Option<Timestamp>,
+}
 
 impl SigningKey {
     /// The bytes that go into the HMAC: the text as it is, never decoded.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.text.as_bytes()
     }
 
     /// The key itself, for the state and for the one time it is shown.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// From when on nothing is signed with it any more; `None`: it stays.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
+    /// The same key, in force until this time; `None`: for good.
+    #[must_use]
+    pub fn until(self, expires_at: Option<Timestamp>) -> Self {
+        Self { expires_at, ..self }
+    }
+
+    /// Whether calls of this time are signed with it.
+    #[must_use]
+    pub fn in_force(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
     }
 }
 
 impl From<String> for SigningKey {
     fn from(key: String) -> Self {
-        Self(key.into())
+        Self { text: key.into(), expires_at: None }
     }
 }
 
 impl From<&str> for SigningKey {
     fn from(key: &str) -> Self {
-        Self(key.into())
+        Self { text: key.into(), expires_at: None }
     }
 }
 
@@ -81,9 +103,10 @@ pub enum SignatureError {
     },
 }
 
-/// The value of the signature header: `t=…,v1=…`, with one `v1` for each key.
+/// The value of the signature header: `t=…,v1=…`, with one `v1` for each key. Which ones are in force is the caller's to
+/// say ([`SigningKey::in_force`]).
 #[must_use]
-pub fn sign(body: &[u8], unix_seconds: i64, keys: &[SigningKey]) -> String {
+pub fn sign<'a>(body: &[u8], unix_seconds: i64, keys: impl IntoIterator<Item = &'a SigningKey>) -> String {
     let mut header = format!("t={unix_seconds}");
     for key in keys {
         header.push_str(",v1=");

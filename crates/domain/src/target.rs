@@ -56,7 +56,7 @@ pub enum PayloadEncoding {
     Json,
 }
 
-/// Who may change a target: a file's targets belong to the file.
+/// Who may change a target or an execution: what is in a file belongs to the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
@@ -226,7 +226,7 @@ pub struct Target {
     pub timeout: Duration,
     /// Whether targets behind this one in an execution need its verdict first.
     pub interrupt_on_error: bool,
-    /// One `v1` of the signature for each.
+    /// One `v1` of the signature for each that is in force.
     pub signing_keys: Vec<SigningKey>,
     /// In which order.
     pub ordering: Ordering,
@@ -273,6 +273,25 @@ impl Target {
             paused: false,
             source: Source::Api,
         }
+    }
+
+    /// The keys that calls of this time are signed with.
+    pub fn keys_in_force(&self, now: Timestamp) -> impl Iterator<Item = &SigningKey> {
+        self.signing_keys.iter().filter(move |key| key.in_force(now))
+    }
+
+    /// A new key, beside which those of before are in force until `until`, or not at all without it. One that ends
+    /// earlier than that still does.
+    pub fn rotate_key(&mut self, new: SigningKey, until: Option<Timestamp>) {
+        let old = std::mem::take(&mut self.signing_keys);
+        if let Some(until) = until {
+            self.signing_keys.extend(old.into_iter().map(|key| {
+                let end = key.expires_at().map_or(until, |end| end.min(until));
+                key.until(Some(end))
+            }));
+        }
+        // Behind those that receivers know: one that looks at the first signature only is not surprised.
+        self.signing_keys.push(new);
     }
 
     /// Where a cursor of this target stands on an instance that it has none on yet.

@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
-use domain::{CursorId, DefinitionError, TargetId};
+use domain::{CursorId, DefinitionError, TargetId, TargetName};
 use sqlx::migrate::MigrateError;
+
+use crate::SealError;
 
 /// A failure of the event store or of the state.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +113,20 @@ pub enum StoreError {
         /// The id.
         target: TargetId,
     },
+    /// A stored signing key cannot be had: nothing is sent by definitions without it.
+    #[error("the signing key of the target {target:?} {reason}")]
+    KeyClosed {
+        /// Whose key; its id if the name is not at hand.
+        target: TargetName,
+        /// Why, and what to do.
+        reason: SealError,
+    },
+    /// There is nothing to encrypt signing keys with.
+    #[error("there is no master key; set state.master_key")]
+    NoMasterKey,
+    /// Somebody else changed the definitions, or acted, between looking and changing.
+    #[error("somebody else changed something at the same moment; nothing was changed, try again")]
+    Overtaken,
     /// There is no such cursor.
     #[error("there is no cursor number {}", id.0)]
     NoCursor {

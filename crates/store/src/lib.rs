@@ -17,6 +17,7 @@ pub use events::{
     PostgresEvents, Probe, SCAN_BOUND, Severity, SqliteEvents, Table,
 };
 pub use state::{
-    AuditEntry, Claim, DaemonLock, DefinitionsChange, FailedFilter, HorizonMark, Lease, LeaseInfo, Migrated, State,
-    StateOptions, WorkerId, WorkerInfo,
+    AuditEntry, Claim, DaemonLock, DefinitionsChange, FailedFilter, HorizonMark, Lease, LeaseInfo, MasterKey,
+    MasterKeyError, MasterKeyId, MasterKeys, MasterRotation, Migrated, SealError, State, StateOptions, WorkerId,
+    WorkerInfo,
 };

@@ -92,8 +92,9 @@ pub(crate) fn headers(call: &Call<'_>, own: bool, body: &[u8]) -> HeaderMap {
         }
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if !target.signing_keys.is_empty() {
-        headers.insert(SIGNATURE, ascii(domain::sign(body, call.now.as_second(), &target.signing_keys)));
+    let mut keys = target.keys_in_force(call.now).peekable();
+    if keys.peek().is_some() {
+        headers.insert(SIGNATURE, ascii(domain::sign(body, call.now.as_second(), keys)));
     }
     let webhook_id = domain::webhook_id(&target.id, &event.key, call.generation);
     headers.insert(TRACEPARENT, ascii(traceparent(&webhook_id, call.attempt, call.now)));

@@ -1,5 +1,5 @@
 use super::{Explanation, Router, TypeFilter, Verdict};
-use crate::{Condition, Definitions, Execution, ExecutionTarget, InstanceId, Target, TargetId, TypePattern};
+use crate::{Condition, Definitions, Execution, ExecutionTarget, InstanceId, Source, Target, TargetId, TypePattern};
 
 mod model;
 
@@ -32,6 +32,7 @@ pub(crate) fn execution(line: &str) -> Execution {
         instance,
         targets: list.split_whitespace().map(entry).collect(),
         exclude: patterns(&exclude),
+        source: Source::File,
     }
 }
 

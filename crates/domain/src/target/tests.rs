@@ -1,5 +1,7 @@
-use super::{Endpoint, EndpointError, Start};
-use crate::{EventKey, Position, router::tests::target};
+use jiff::Timestamp;
+
+use super::{Endpoint, EndpointError, Start, Target};
+use crate::{EventKey, Position, SigningKey, router::tests::target};
 
 fn endpoint(text: &str) -> Endpoint {
     text.parse().expect("an endpoint")
@@ -89,4 +91,47 @@ fn a_first_cursor_stands_after_now_and_before_any_other_start() {
 fn a_place_can_be_copied_from_where_it_is_printed() {
     let place: Start = "1795331466.280548/1".parse().expect("a place");
     assert_eq!(place, Start::At("1795331466.280548".parse().expect("a position")));
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("a time of this century")
+}
+
+/// The keys that a call at this second is signed with.
+fn check_keys(target: &Target, second: i64, expected: &[&str]) {
+    let keys: Vec<_> = target.keys_in_force(at(second)).map(SigningKey::expose).collect();
+    assert_eq!(keys, expected, "at {second}");
+}
+
+#[test]
+fn a_key_that_was_rotated_out_signs_until_its_end_and_not_at_it() {
+    let mut target = target("crm", &[]);
+    target.signing_keys = vec!["old".into()];
+    target.rotate_key("new".into(), Some(at(100)));
+    check_keys(&target, 0, &["old", "new"]);
+    check_keys(&target, 99, &["old", "new"]);
+    check_keys(&target, 100, &["new"]);
+    check_keys(&target, 101, &["new"]);
+}
+
+#[test]
+fn without_a_grace_every_other_key_ends_at_once() {
+    let mut target = target("crm", &[]);
+    target.signing_keys = vec!["one".into(), "two".into()];
+    target.rotate_key("new".into(), None);
+    check_keys(&target, 0, &["new"]);
+}
+
+#[test]
+fn a_second_rotation_never_lengthens_the_life_of_the_oldest_key() {
+    let mut target = target("crm", &[]);
+    target.signing_keys = vec!["old".into()];
+    target.rotate_key("new".into(), Some(at(100)));
+    target.rotate_key("newer".into(), Some(at(200)));
+    check_keys(&target, 99, &["old", "new", "newer"]);
+    check_keys(&target, 100, &["new", "newer"]);
+    check_keys(&target, 200, &["newer"]);
+    target.rotate_key("newest".into(), Some(at(50)));
+    check_keys(&target, 49, &["old", "new", "newer", "newest"]);
+    check_keys(&target, 50, &["newest"]);
 }

@@ -49,7 +49,7 @@ pub(super) fn first_cursor(place: &Place, target: &Target, cursors: &HashSet<Pla
 #[cfg(test)]
 mod tests {
 
-    use domain::{Condition, Execution, ExecutionTarget};
+    use domain::{Condition, Execution, ExecutionTarget, Source};
 
     use super::*;
 
@@ -68,6 +68,7 @@ mod tests {
             instance: Some("one".into()),
             targets: vec![ExecutionTarget::Target("called".into()), ExecutionTarget::Target("moved".into())],
             exclude: Vec::new(),
+            source: Source::File,
         };
         let definitions = Definitions {
             revision: 1,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Condition, EventKey, EventType, Execution, ExecutionTarget, SigningKey, Target};
+use domain::{Condition, EventKey, EventType, Execution, ExecutionTarget, SigningKey, Source, Target};
 use postrider_engine::{Engine, EngineError, Options, Parts};
 use store::{DefinitionsChange, EventStore, NewEvent, State, StateOptions, WorkerId, WorkerInfo};
 use tempfile::TempDir;
@@ -53,7 +53,7 @@ impl House {
         let folder = tempfile::tempdir().expect("there is room");
         let events = EventStore::create_sqlite(&folder.path().join("events.db")).await.expect("a store is made");
         let url = format!("sqlite://{}", folder.path().join("state.db").display());
-        let state = State::connect(&StateOptions { url }).await.expect("the state opens");
+        let state = State::connect(&StateOptions::new(url)).await.expect("the state opens");
         state.migrate().await.expect("the state has its tables");
         let options = Options {
             retry_failed_after: Duration::from_millis(10),
@@ -80,7 +80,7 @@ impl House {
         if !targets.contains(&ExecutionTarget::Target(name.clone())) {
             targets.push(ExecutionTarget::Target(name));
         }
-        let execution = Execution { condition, instance: None, targets, exclude: Vec::new() };
+        let execution = Execution { condition, instance: None, targets, exclude: Vec::new(), source: Source::File };
         let change = DefinitionsChange { targets: vec![target], executions: vec![execution], ..Default::default() };
         self.state.apply(&change, "test").await.expect("the target is set");
     }

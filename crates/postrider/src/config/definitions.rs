@@ -191,7 +191,7 @@ fn execution(path: &str, raw: &RawExecution, problems: &mut Problems) -> Option<
         }
     }
     let instance = raw.instance.as_deref().map(Into::into);
-    Some(Execution { condition: condition?, instance, targets, exclude })
+    Some(Execution { condition: condition?, instance, targets, exclude, source: Source::File })
 }
 
 fn condition(raw: &RawCondition) -> Result<Condition, String> {

@@ -33,7 +33,7 @@ impl Stage {
             fs::write(&config, text).with_context(|| format!("{} cannot be written", config.display()))?;
         }
         let events = EventStore::create_sqlite(&events).await?;
-        let state = State::connect(&StateOptions { url: format!("sqlite://{}", state.display()) }).await?;
+        let state = State::connect(&StateOptions::new(format!("sqlite://{}", state.display()))).await?;
         state.migrate().await?;
         let targets: Vec<_> =
             receivers.all().iter().map(|receiver| target(receiver.name, &receiver.url(), &receivers.key)).collect();
@@ -42,6 +42,7 @@ impl Stage {
             instance: None,
             targets: targets.iter().map(|target| ExecutionTarget::Target(target.name.clone())).collect(),
             exclude: Vec::new(),
+            source: Source::File,
         };
         let change = DefinitionsChange { targets, executions: vec![execution], ..DefinitionsChange::default() };
         state.apply(&change, "demo").await?;

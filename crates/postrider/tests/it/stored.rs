@@ -33,13 +33,14 @@ async fn fill(place: &Place, events: usize) {
         .collect();
     let keys = store.append(&events).await.expect("events can be appended");
     let url = format!("sqlite://{}", place.path().join("events.state.db").display());
-    let state = State::connect(&StateOptions { url }).await.expect("a state can be made");
+    let state = State::connect(&StateOptions::new(url)).await.expect("a state can be made");
     state.migrate().await.expect("a state has tables");
     let execution = Execution {
         condition: Condition::All,
         instance: None,
         targets: vec![ExecutionTarget::Target("demo".into())],
         exclude: Vec::new(),
+        source: Source::File,
     };
     let change = DefinitionsChange { targets: vec![target()], executions: vec![execution], ..Default::default() };
     state.apply(&change, "test").await.expect("a target can be defined");

@@ -5,7 +5,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use domain::{
-    Condition, Definitions, Execution, ExecutionTarget, InstanceId, Target, TargetId, TargetName, TypePattern,
+    Condition, Definitions, Execution, ExecutionTarget, InstanceId, Target, TargetId, TargetName, Timestamp,
+    TypePattern,
 };
 use serde::Serialize;
 
@@ -15,10 +16,10 @@ use super::{
     cursors,
     database::Work,
     definitions, row,
+    seal::MasterKeys,
 };
 use crate::StoreError;
 
-const LOCK_REVISION: &str = "SELECT revision FROM revision WHERE id = 1 {for update}";
 const PUT_TARGET: &str = "INSERT INTO targets (id, name, kind, endpoint, timeout, interrupt_on_error, ordering,
      max_in_flight, start, start_position, headers, excluded, payload, payload_encoding, paused, source, created_at,
      updated_at)
@@ -31,11 +32,13 @@ const PUT_TARGET: &str = "INSERT INTO targets (id, name, kind, endpoint, timeout
      WHERE targets.removed_at IS NULL";
 const REMOVE_TARGET: &str = "UPDATE targets SET removed_at = {now} WHERE id = $1 AND removed_at IS NULL";
 const REMOVE_KEYS: &str = "DELETE FROM signing_keys WHERE target_id = $1";
-const PUT_KEY: &str = "INSERT INTO signing_keys (target_id, ordinal, signing_key) VALUES ($1, $2, $3)";
+const PUT_KEY: &str =
+    "INSERT INTO signing_keys (target_id, ordinal, signing_key, sealed_with, expires_at) VALUES ($1, $2, $3, $4, $5)";
+const REMOVE_EXPIRED_KEYS: &str = "DELETE FROM signing_keys WHERE target_id = $1 AND expires_at <= {now}";
 const REMOVE_EXECUTION_OF_INSTANCE: &str = "DELETE FROM executions WHERE condition = $1 AND instance_id = $2";
 const REMOVE_EXECUTION_OF_ALL: &str = "DELETE FROM executions WHERE condition = $1 AND instance_id IS NULL";
 const PUT_EXECUTION: &str =
-    "INSERT INTO executions (condition, instance_id, excluded) VALUES ($1, $2, $3) RETURNING id";
+    "INSERT INTO executions (condition, instance_id, excluded, source) VALUES ($1, $2, $3, $4) RETURNING id";
 const PUT_EXECUTION_TARGET: &str =
     "INSERT INTO execution_targets (execution_id, ordinal, target_id, include) VALUES ($1, $2, $3, $4)";
 
@@ -50,6 +53,16 @@ pub struct DefinitionsChange {
     pub remove_targets: Vec<TargetId>,
     /// Removed.
     pub remove_executions: Vec<(Condition, Option<InstanceId>)>,
+    /// The revision that the change was made from: refused if there is another one by now. `None`: whatever is there.
+    pub made_from: Option<i64>,
+}
+
+impl DefinitionsChange {
+    /// What is defined once the change is made.
+    #[must_use]
+    pub fn outcome(&self, before: &Definitions) -> Definitions {
+        changed(before, self)
+    }
 }
 
 /// An entry of an execution as its row has it: (target, include).
@@ -61,12 +74,16 @@ impl State {
         let mut work = self.database.write("apply definitions").await?;
         let ids: BTreeSet<&TargetId> = change.targets.iter().map(|target| &target.id).collect();
         let cursors = cursors::lock_of_targets(&mut work, &ids).await?;
-        work.run(work.sql(LOCK_REVISION)).await?;
-        let before = definitions::load(&mut work).await?;
+        work.run(work.sql(definitions::LOCK_REVISION)).await?;
+        // A signing key that does not open stays as it is, unless the change brings others for its target.
+        let before = definitions::load(&mut work, &self.masters).await?.definitions;
+        if change.made_from.is_some_and(|revision| revision != before.revision) {
+            return Err(StoreError::Overtaken);
+        }
         let after = changed(&before, change);
         after.validate()?;
 
-        let mut differs = write_targets(&mut work, &before, &after, actor).await?;
+        let mut differs = write_targets(&mut work, &self.masters, &before, &after, actor).await?;
         differs |= write_executions(&mut work, &before, &after, actor).await?;
         if !differs {
             work.rollback().await?;
@@ -137,6 +154,7 @@ fn same(one: &Execution, other: &Execution) -> bool {
 
 async fn write_targets(
     work: &mut Work,
+    masters: &MasterKeys,
     before: &Definitions,
     after: &Definitions,
     actor: &str,
@@ -154,15 +172,23 @@ async fn write_targets(
         let old = find(before, &target.id);
         if old != Some(target) {
             differs = true;
-            put_target(work, target).await?;
-            let act = if old.is_some() { "target.update" } else { "target.create" };
+            put_target(work, masters, target).await?;
+            let act = match old {
+                None => "target.create",
+                Some(old) if only_keys_differ(old, target) => "target.rotate_key",
+                Some(_) => "target.update",
+            };
             record_target(work, act, old, Some(target), actor).await?;
         }
     }
     Ok(differs)
 }
 
-async fn put_target(work: &mut Work, target: &Target) -> Result<(), StoreError> {
+fn only_keys_differ(old: &Target, new: &Target) -> bool {
+    *new == Target { signing_keys: new.signing_keys.clone(), ..old.clone() }
+}
+
+async fn put_target(work: &mut Work, masters: &MasterKeys, target: &Target) -> Result<(), StoreError> {
     let statement = work
         .sql(PUT_TARGET)
         .bind(target.id.to_string())
@@ -186,10 +212,17 @@ async fn put_target(work: &mut Work, target: &Target) -> Result<(), StoreError> 
     }
     work.run(work.sql(REMOVE_KEYS).bind(target.id.to_string())).await?;
     for (ordinal, key) in (0_i64..).zip(&target.signing_keys) {
-        let statement = work.sql(PUT_KEY).bind(target.id.to_string()).bind(ordinal).bind(key.expose().to_owned());
+        let sealed = masters.seal(&target.id, key);
+        let statement = work
+            .sql(PUT_KEY)
+            .bind(target.id.to_string())
+            .bind(ordinal)
+            .bind(sealed.text)
+            .bind(sealed.with.map(|id| id.to_string()))
+            .bind(key.expires_at().map(Timestamp::as_microsecond));
         work.run(statement).await?;
     }
-    Ok(())
+    work.run(work.sql(REMOVE_EXPIRED_KEYS).bind(target.id.to_string())).await.map(drop)
 }
 
 async fn record_target(
@@ -229,8 +262,9 @@ async fn write_executions(
     for execution in &after.executions {
         let old = before.executions.iter().find(|old| same(old, execution));
         let entries = entries(after, execution);
-        let unchanged =
-            old.is_some_and(|old| old.exclude == execution.exclude && self::entries(before, old) == entries);
+        let unchanged = old.is_some_and(|old| {
+            old.exclude == execution.exclude && old.source == execution.source && self::entries(before, old) == entries
+        });
         if !unchanged {
             differs = true;
             remove_execution(work, execution).await?;
@@ -266,7 +300,8 @@ async fn put_execution(work: &mut Work, execution: &Execution, entries: Vec<Entr
         .sql(PUT_EXECUTION)
         .bind(execution.condition.to_string())
         .bind(execution.instance.as_ref().map(ToString::to_string))
-        .bind(row::to_json::<Vec<TypePattern>>(&execution.exclude));
+        .bind(row::to_json::<Vec<TypePattern>>(&execution.exclude))
+        .bind(word(&execution.source));
     let row = work.row(statement).await?.ok_or_else(|| work.invalid("an execution was not written"))?;
     let id = work.decoded(row::number(&row, "id"))?;
     for (ordinal, (target, include)) in (0_i64..).zip(entries) {

@@ -19,7 +19,7 @@ pub struct AuditEntry {
     /// Who.
     pub actor: String,
     /// What: `apply`, `pause`, `resume`, `seek`, `skip`, `retry`, `discard`, and for definitions `target.create`,
-    /// `target.update`, `target.delete`, `execution.set`, `execution.delete`.
+    /// `target.update`, `target.rotate_key`, `target.delete`, `execution.set`, `execution.delete`, and `key.rotate_master`.
     pub act: String,
     /// On which target.
     pub target_id: Option<TargetId>,

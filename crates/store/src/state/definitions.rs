@@ -5,18 +5,26 @@ use std::{
     time::Duration,
 };
 
-use domain::{Definitions, Execution, ExecutionTarget, SigningKey, Target, TargetName};
+use domain::{Definitions, Execution, ExecutionTarget, SigningKey, Target, TargetId, TargetName};
 use sqlx::any::AnyRow;
 
-use super::{State, database::Work, row};
+use super::{
+    State,
+    database::Work,
+    keys, row,
+    seal::{MasterKeys, SealError},
+};
 use crate::StoreError;
 
+/// Whoever changes definitions holds this, so that what was read is still so when it is written.
+pub(super) const LOCK_REVISION: &str = "SELECT revision FROM revision WHERE id = 1 {for update}";
 const REVISION: &str = "SELECT revision FROM revision WHERE id = 1";
 const TARGETS: &str = "SELECT id, name, kind, endpoint, timeout, interrupt_on_error, ordering, max_in_flight, start,
      start_position, headers, excluded, payload, payload_encoding, paused, source
      FROM targets WHERE removed_at IS NULL ORDER BY name, id";
-const SIGNING_KEYS: &str = "SELECT target_id, signing_key FROM signing_keys ORDER BY target_id, ordinal";
-const EXECUTIONS: &str = "SELECT id, condition, instance_id, excluded FROM executions ORDER BY condition, instance_id IS NOT NULL, instance_id";
+const SIGNING_KEYS: &str =
+    "SELECT target_id, signing_key, sealed_with, expires_at FROM signing_keys ORDER BY target_id, ordinal";
+const EXECUTIONS: &str = "SELECT id, condition, instance_id, excluded, source FROM executions ORDER BY condition, instance_id IS NOT NULL, instance_id";
 const EXECUTION_TARGETS: &str = "SELECT execution_targets.execution_id, targets.name, execution_targets.include
      FROM execution_targets LEFT JOIN targets ON targets.id = execution_targets.target_id
      ORDER BY execution_targets.execution_id, execution_targets.ordinal";
@@ -27,12 +35,36 @@ impl State {
         revision(&mut self.database.read("read the revision").await?).await
     }
 
-    /// Everything that is defined, ordered by name and by condition.
+    /// Everything that is defined, ordered by name and by condition. A signing key that does not open is an error.
     pub async fn definitions(&self) -> Result<Definitions, StoreError> {
+        self.load().await?.all_open()
+    }
+
+    /// As [`Self::definitions`], without the signing keys that do not open, and why each does not. For acts that put other
+    /// keys in their place or need none: nothing may be sent, and no target written back, by what this says.
+    pub async fn definitions_that_open(&self) -> Result<(Definitions, Vec<StoreError>), StoreError> {
+        let Loaded { definitions, closed } = self.load().await?;
+        Ok((definitions, closed))
+    }
+
+    async fn load(&self) -> Result<Loaded, StoreError> {
         let mut work = self.database.snapshot("read the definitions").await?;
-        let definitions = load(&mut work).await?;
+        let loaded = load(&mut work, &self.masters).await?;
         work.rollback().await?;
-        Ok(definitions)
+        Ok(loaded)
+    }
+}
+
+/// The definitions, and what is said about each signing key that does not open and is not in them.
+pub(super) struct Loaded {
+    pub(super) definitions: Definitions,
+    pub(super) closed: Vec<StoreError>,
+}
+
+impl Loaded {
+    /// The definitions, if they are whole.
+    pub(super) fn all_open(self) -> Result<Definitions, StoreError> {
+        self.closed.into_iter().next().map_or(Ok(self.definitions), Err)
     }
 }
 
@@ -42,26 +74,45 @@ async fn revision(work: &mut Work) -> Result<i64, StoreError> {
 }
 
 /// All of it, as seen by the transaction of `work`.
-pub(super) async fn load(work: &mut Work) -> Result<Definitions, StoreError> {
+pub(super) async fn load(work: &mut Work, masters: &MasterKeys) -> Result<Loaded, StoreError> {
     let revision = revision(work).await?;
     let targets = work.rows(work.sql(TARGETS)).await?;
     let keys = work.rows(work.sql(SIGNING_KEYS)).await?;
     let executions = work.rows(work.sql(EXECUTIONS)).await?;
     let entries = work.rows(work.sql(EXECUTION_TARGETS)).await?;
-    work.decoded(assemble(revision, &targets, &keys, &executions, &entries))
+    let (keys, closed) = work.decoded(opened(&keys, masters))?;
+    let definitions = work.decoded(assemble(revision, &targets, keys, &executions, &entries))?;
+    let name = |id: &TargetId| definitions.targets.iter().find(|target| target.id == *id).map(|target| &target.name);
+    let closed = (closed.into_iter())
+        .filter_map(|(id, reason)| Some(StoreError::KeyClosed { target: name(&id)?.clone(), reason }))
+        .collect();
+    Ok(Loaded { definitions, closed })
+}
+
+type KeysOf = HashMap<TargetId, Vec<SigningKey>>;
+
+/// The signing keys that open, and why the others do not.
+fn opened(rows: &[AnyRow], masters: &MasterKeys) -> Result<(KeysOf, Vec<(TargetId, SealError)>), sqlx::Error> {
+    let (mut opened, mut closed) = (KeysOf::new(), Vec::new());
+    for row in rows {
+        let target = TargetId::from(row::text(row, "target_id")?);
+        match masters.open(&target, &keys::sealed(row)?) {
+            Ok(key) => {
+                opened.entry(target).or_default().push(key.until(row::optional_time(row, "expires_at")?));
+            }
+            Err(error) => closed.push((target, error)),
+        }
+    }
+    Ok((opened, closed))
 }
 
 fn assemble(
     revision: i64,
     targets: &[AnyRow],
-    keys: &[AnyRow],
+    mut keys_of: KeysOf,
     executions: &[AnyRow],
     entries: &[AnyRow],
 ) -> Result<Definitions, sqlx::Error> {
-    let mut keys_of: HashMap<String, Vec<SigningKey>> = HashMap::new();
-    for row in keys {
-        keys_of.entry(row::text(row, "target_id")?).or_default().push(row::text(row, "signing_key")?.into());
-    }
     let mut entries_of: HashMap<i64, Vec<ExecutionTarget>> = HashMap::new();
     for row in entries {
         entries_of.entry(row::number(row, "execution_id")?).or_default().push(entry(row)?);
@@ -73,11 +124,11 @@ fn assemble(
     })
 }
 
-fn target(row: &AnyRow, keys: &mut HashMap<String, Vec<SigningKey>>) -> Result<Target, sqlx::Error> {
-    let id = row::text(row, "id")?;
+fn target(row: &AnyRow, keys: &mut KeysOf) -> Result<Target, sqlx::Error> {
+    let id = TargetId::from(row::text(row, "id")?);
     Ok(Target {
         signing_keys: keys.remove(&id).unwrap_or_default(),
-        id: id.into(),
+        id,
         name: row::text(row, "name")?.into(),
         kind: row::word(row, "kind")?,
         endpoint: row::parsed(row, "endpoint")?,
@@ -102,6 +153,7 @@ fn execution(row: &AnyRow, entries: &mut HashMap<i64, Vec<ExecutionTarget>>) -> 
         instance: row::optional_text(row, "instance_id")?.map(Into::into),
         targets: entries.remove(&row::number(row, "id")?).unwrap_or_default(),
         exclude: row::json(row, "excluded")?,
+        source: row::word(row, "source")?,
     })
 }
 

@@ -6,7 +6,8 @@
 //!
 //! Invariants: rows are locked in one order everywhere (lease, cursors by their ids, failed events, revision, definitions), so no two
 //! transactions wait for each other; positions are compared here and never in SQL, where they are text; times come from the
-//! database's clock. Signing keys and header values are stored as they are and never printed.
+//! database's clock. Signing keys are stored encrypted where there is a master key ([`seal`]), header values as they are; neither is
+//! ever printed.
 //!
 //! What this module does not do: decide when anything happens, or read the event store.
 
@@ -19,20 +20,26 @@ mod definitions;
 mod denials;
 mod failed;
 mod horizon;
+mod keys;
 mod leases;
 mod lock;
 mod migrate;
 mod operate;
 mod row;
+mod seal;
 
 pub use apply::DefinitionsChange;
 pub use audit::AuditEntry;
 pub use cursors::Claim;
 pub use failed::FailedFilter;
 pub use horizon::HorizonMark;
+pub use keys::MasterRotation;
 pub use leases::{Lease, LeaseInfo, WorkerId, WorkerInfo};
 pub use lock::DaemonLock;
 pub use migrate::Migrated;
+pub use seal::{MasterKey, MasterKeyError, MasterKeyId, MasterKeys, SealError};
+
+use std::sync::Arc;
 
 use self::database::Database;
 use crate::StoreError;
@@ -42,6 +49,16 @@ use crate::StoreError;
 pub struct StateOptions {
     /// `postgres://…` (the schema `postrider` of that database) or `sqlite:///path/to/state.db`.
     pub url: String,
+    /// What signing keys are encrypted with there; none: they are stored as they are.
+    pub masters: MasterKeys,
+}
+
+impl StateOptions {
+    /// For this URL, without master keys.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), masters: MasterKeys::default() }
+    }
 }
 
 /// The URL may hold a password.
@@ -55,12 +72,13 @@ impl std::fmt::Debug for StateOptions {
 #[derive(Clone, Debug)]
 pub struct State {
     database: Database,
+    masters: Arc<MasterKeys>,
 }
 
 impl State {
     /// Connects. A SQLite file that is not there is only made by [`State::migrate`].
     pub async fn connect(options: &StateOptions) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::connect(&options.url).await? })
+        Ok(Self { database: Database::connect(&options.url).await?, masters: Arc::new(options.masters.clone()) })
     }
 
     /// Whether the database answers.

@@ -8,6 +8,7 @@ mod events_sqlite;
 mod events_support;
 mod state_definitions;
 mod state_gates;
+mod state_keys;
 mod state_leases;
 mod state_ledger;
 mod state_operators;

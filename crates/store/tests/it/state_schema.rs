@@ -102,7 +102,7 @@ async fn a_password_is_never_in_an_error() {
         "no url hunter2",
     ];
     for url in urls {
-        let options = StateOptions { url: url.to_owned() };
+        let options = StateOptions::new(url);
         assert!(!format!("{options:?}").contains("hunter2"));
         let error = State::connect(&options).await.expect_err("nobody is there");
         let text = chain(&error);
@@ -112,14 +112,14 @@ async fn a_password_is_never_in_an_error() {
 
 #[tokio::test]
 async fn a_refused_connection_says_why() {
-    let options = StateOptions { url: "postgres://postrider@127.0.0.1:1/postrider".to_owned() };
+    let options = StateOptions::new("postgres://postrider@127.0.0.1:1/postrider");
     let error = State::connect(&options).await.expect_err("nobody is there");
     assert!(chain(&error).contains("refused"), "{}", chain(&error));
 }
 
 #[tokio::test]
 async fn a_database_that_is_away_is_a_transient_error() {
-    let options = StateOptions { url: "postgres://postrider@127.0.0.1:1/postrider".to_owned() };
+    let options = StateOptions::new("postgres://postrider@127.0.0.1:1/postrider");
     let error = State::connect(&options).await.expect_err("nobody is there");
     assert!(error.is_transient(), "{error:?}");
 }

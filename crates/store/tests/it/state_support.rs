@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
     Cursor, CursorState, Definitions, EventKey, Execution, ExecutionTarget, FailedEvent, FailedStatus, InstanceId,
-    PayloadEncoding, Position, Settlement, Target, TargetId, Timestamp,
+    PayloadEncoding, Position, Settlement, Source, Target, TargetId, Timestamp,
 };
-use postrider_store::{DefinitionsChange, Lease, State, StateOptions, WorkerId, WorkerInfo};
+use postrider_store::{DefinitionsChange, Lease, MasterKeys, State, StateOptions, WorkerId, WorkerInfo};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use test_support::TestDatabase;
 
@@ -111,8 +111,14 @@ impl Fixture {
     }
 }
 
+/// The same state, with these master keys.
+pub async fn connect_with(url: &str, masters: MasterKeys) -> State {
+    let options = StateOptions { url: url.to_owned(), masters };
+    State::connect(&options).await.expect("the test's database takes connections")
+}
+
 pub async fn connect(url: &str) -> State {
-    State::connect(&StateOptions { url: url.to_owned() }).await.expect("the test's database takes connections")
+    State::connect(&StateOptions::new(url)).await.expect("the test's database takes connections")
 }
 
 pub async fn acquire(state: &State, worker: &str) -> Option<Lease> {
@@ -161,6 +167,7 @@ pub fn execution(condition: &str, instance: Option<&str>, targets: &[&str]) -> E
         instance: instance.map(Into::into),
         targets: targets.iter().map(|name| ExecutionTarget::Target((*name).into())).collect(),
         exclude: vec!["session.*".parse().expect("it is a pattern")],
+        source: Source::Api,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What goes out.
 
-use domain::{PayloadEncoding, Target};
+use std::time::Duration;
+
+use domain::{PayloadEncoding, SigningKey, Target};
 use webhook::Call;
 
 use crate::{OK, deliver, deliverer, samples, server::Server};
@@ -32,6 +34,29 @@ async fn a_signed_request() {
     let head = request.head.replace(&server.address.to_string(), "HOST");
     let body = String::from_utf8(request.body.clone()).expect("the body is text");
     insta::assert_snapshot!(format!("{head}\n\n{body}"));
+}
+
+#[tokio::test]
+async fn a_key_signs_until_its_end() {
+    let server = Server::answering(OK).await;
+    let mut target = samples::target(&server.url("/"));
+    let end: domain::Timestamp = "2025-03-27T10:22:44Z".parse().expect("a valid time");
+    target.signing_keys = vec![SigningKey::from("old").until(Some(end)), "new".into()];
+    let event = samples::event();
+    for now in [end - Duration::from_millis(1), end] {
+        let call = Call { target: &target, event: &event, attempt: 1, previous: None, generation: 0, now };
+        assert_eq!(deliverer().deliver(call).await.status, Some(200));
+    }
+    let signatures: Vec<_> =
+        server.received().iter().map(|request| request.header("zitadel-signature").map(str::to_owned)).collect();
+    let [Some(before), Some(after)] = &signatures[..] else { panic!("two signed requests: {signatures:?}") };
+    let requests = server.received();
+    let verify = |header: &str, number: usize, key: &str| {
+        domain::verify(header, &requests[number].body, &[key.into()], end.as_second(), Duration::from_secs(5)).is_ok()
+    };
+    assert_eq!((before.matches("v1=").count(), after.matches("v1=").count()), (2, 1));
+    assert!(verify(before, 0, "old") && verify(before, 0, "new"));
+    assert!(verify(after, 1, "new") && !verify(after, 1, "old"));
 }
 
 #[tokio::test]

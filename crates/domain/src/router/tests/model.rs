@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::{Router, Verdict, target};
 use crate::{
-    Condition, Definitions, EventType, Execution, ExecutionTarget, InstanceId, TargetId, TypeFilter, TypePattern,
+    Condition, Definitions, EventType, Execution, ExecutionTarget, InstanceId, Source, TargetId, TypeFilter,
+    TypePattern,
 };
 
 const SEGMENTS: [&str; 3] = ["a", "b", "ab"];
@@ -67,7 +68,13 @@ fn definitions() -> impl Strategy<Value = Definitions> {
                 Entry::Target(name) => ExecutionTarget::Target(name.into()),
                 Entry::Include(which) => ExecutionTarget::Include(which.get(&conditions).clone()),
             });
-            executions.push(Execution { condition, instance, targets: targets.collect(), exclude });
+            executions.push(Execution {
+                condition,
+                instance,
+                targets: targets.collect(),
+                exclude,
+                source: Source::File,
+            });
         }
         let targets = TARGETS.iter().zip(excludes).map(|(name, exclude)| {
             let mut target = target(name, &[]);
