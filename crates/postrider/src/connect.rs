@@ -14,7 +14,7 @@ pub async fn events(config: &Config) -> anyhow::Result<EventStore> {
 
 /// Connects to the state, whatever tables are there.
 pub async fn state(config: &Config) -> anyhow::Result<State> {
-    let options = StateOptions { url: config.state.expose().to_owned() };
+    let options = StateOptions { url: config.state.expose().to_owned(), masters: config.masters.clone() };
     State::connect(&options).await.with_context(|| format!("the state at {}", config.state))
 }
 

@@ -125,7 +125,7 @@ pub enum StoreError {
     #[error("there is no master key; set state.master_key")]
     NoMasterKey,
     /// Somebody else changed the definitions, or acted, between looking and changing.
-    #[error("somebody else changed something at the same moment; nothing was changed, try again")]
+    #[error("somebody else changed or did something at the same moment; try again")]
     Overtaken,
     /// There is no such cursor.
     #[error("there is no cursor number {}", id.0)]

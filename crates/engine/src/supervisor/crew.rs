@@ -135,7 +135,15 @@ impl Crew {
 
     async fn take_up_changes(&mut self) -> Result<(), StoreError> {
         self.take_up_acts().await?;
-        let definitions = self.shared.state.definitions().await?;
+        let definitions = match self.shared.state.definitions().await {
+            Ok(definitions) => definitions,
+            // Nothing that waiting would mend, and calls must not go out without a signature.
+            Err(error @ StoreError::KeyClosed { .. }) => {
+                error!(%error, "the definitions in the state cannot be used; those known before stay in force");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         match Router::build(&definitions) {
             Ok(router) => {
                 self.shared.router.store(Arc::new(router));

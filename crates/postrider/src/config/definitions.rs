@@ -15,6 +15,9 @@ use super::{
     words::RawExecutionTarget,
 };
 
+/// How the command line is called in messages.
+pub const COMMAND_LINE: &str = "the command line";
+
 /// What a target gets that does not say otherwise.
 #[derive(Clone, Copy)]
 pub struct Defaults {
@@ -49,6 +52,15 @@ pub struct TargetSpec {
 }
 
 impl TargetSpec {
+    /// A target as the command line has it: the fields are those of `[[target]]`, and are checked as those of a file.
+    pub fn of_the_command_line(fields: serde_json::Value, defaults: Defaults) -> Result<Self, ConfigError> {
+        let raw: RawTarget =
+            serde_json::from_value(fields).map_err(|error| ConfigError::whole(COMMAND_LINE, error.to_string()))?;
+        let mut problems = Problems::default();
+        target("target", &raw, defaults, &mut problems)
+            .ok_or_else(|| ConfigError { origin: COMMAND_LINE.to_owned(), problems: problems.0 })
+    }
+
     /// The target, with this id and start. Fetches its secrets.
     pub fn target(&self, id: TargetId, start_position: Position, origin: &str) -> Result<Target, ConfigError> {
         let mut problems = Problems::default();

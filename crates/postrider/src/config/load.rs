@@ -47,8 +47,8 @@ impl Sources {
         };
         let mut table = parse(&origin, &text)?;
         let environment = environment()?;
-        for section in ["event_store", "state"] {
-            forget_overridden(&mut table, section, &environment);
+        for (section, key) in SECRETS {
+            forget_overridden(&mut table, section, key, &environment);
         }
         let mut figment = Figment::from(Toml::string(&table.to_string())).merge(environment_provider());
         for (key, value) in &self.flags {
@@ -82,16 +82,20 @@ fn parse(origin: &str, text: &str) -> Result<toml::Table, ConfigError> {
     })
 }
 
+/// What may be said in three ways: itself, with `_env` or with `_file`.
+const SECRETS: [(&str, &str); 4] =
+    [("event_store", "url"), ("state", "url"), ("state", "master_key"), ("state", "previous_master_key")];
+
 /// A `url_file` in the environment stands instead of a `url` in the file, not beside it.
-fn forget_overridden(table: &mut toml::Table, section: &str, environment: &Dict) {
-    const URL: [&str; 3] = ["url", "url_env", "url_file"];
+fn forget_overridden(table: &mut toml::Table, section: &str, key: &str, environment: &Dict) {
+    let ways = ["", "_env", "_file"].map(|way| format!("{key}{way}"));
     let Some(Value::Dict(_, set)) = environment.get(section) else { return };
-    if !URL.iter().any(|key| set.contains_key(*key)) {
+    if !ways.iter().any(|key| set.contains_key(key)) {
         return;
     }
     if let Some(toml::Value::Table(section)) = table.get_mut(section) {
-        for key in URL {
-            section.remove(key);
+        for key in ways {
+            section.remove(&key);
         }
     }
 }

@@ -16,7 +16,7 @@ mod validate;
 mod words;
 
 pub use self::{
-    definitions::{DefinitionsSpec, TargetSpec},
+    definitions::{COMMAND_LINE, DefinitionsSpec, TargetSpec},
     load::Sources,
     problem::{ConfigError, nearest},
     raw::{HorizonName, LogFormat, OnExhausted, RawColumns},

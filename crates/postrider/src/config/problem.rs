@@ -107,7 +107,8 @@ fn readable(expected: &str) -> &str {
 }
 
 fn may_be_secret(path: &[String]) -> bool {
-    path.iter().any(|part| part.starts_with("url") || part.starts_with("signing_key") || part == "headers")
+    const SECRET: [&str; 4] = ["url", "signing_key", "master_key", "previous_master_key"];
+    path.iter().any(|part| part == "headers" || SECRET.iter().any(|secret| part.starts_with(secret)))
 }
 
 /// What kind of value it is, without the value.

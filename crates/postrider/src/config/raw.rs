@@ -108,6 +108,12 @@ pub struct RawState {
     pub url: Option<String>,
     pub url_env: Option<String>,
     pub url_file: Option<PathBuf>,
+    pub master_key: Option<String>,
+    pub master_key_env: Option<String>,
+    pub master_key_file: Option<PathBuf>,
+    pub previous_master_key: Option<String>,
+    pub previous_master_key_env: Option<String>,
+    pub previous_master_key_file: Option<PathBuf>,
 }
 
 /// How events are read, retried and given up: ZITADEL's words and defaults where it has them.

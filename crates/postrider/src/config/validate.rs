@@ -6,12 +6,15 @@ use std::{
     time::Duration,
 };
 
+use store::{MasterKey, MasterKeys};
+use zeroize::Zeroizing;
+
 use super::{
     DatabaseUrl, DefinitionsSpec, Sources,
     definitions::{self, Defaults},
     load,
     problem::{ConfigError, Problem},
-    raw::{HorizonName, Lease, Ledger, Log, Profile, Projection, RawColumns, RawConfig, RawEventStore},
+    raw::{HorizonName, Lease, Ledger, Log, Profile, Projection, RawColumns, RawConfig, RawEventStore, RawState},
     secret::RawSecret,
 };
 
@@ -21,6 +24,8 @@ pub struct Config {
     pub origin: String,
     pub event_store: EventStore,
     pub state: DatabaseUrl,
+    /// What signing keys are encrypted with in the state.
+    pub masters: MasterKeys,
     pub projection: Projection,
     pub ledger: Ledger,
     pub lease: Lease,
@@ -113,7 +118,9 @@ impl Config {
         for (index, allow) in raw.delivery.egress.allow.iter().enumerate() {
             problems.take(format!("delivery.egress.allow[{index}]"), allow.parse::<webhook::Allow>());
         }
-        let state = url(&mut problems, "state", raw.state.url, raw.state.url_env, raw.state.url_file);
+        let RawState { url: plain, url_env, url_file, .. } = &raw.state;
+        let state = url(&mut problems, "state", plain.clone(), url_env.clone(), url_file.clone());
+        let masters = masters(raw.state, &mut problems);
         let event_store = event_store(raw.event_store, &mut problems);
         if let (Some(events), Some(state)) = (&event_store, &state)
             && state.sqlite_path().is_some_and(|path| events.url.sqlite_path() == Some(path))
@@ -124,6 +131,7 @@ impl Config {
             Some(event_store) if problems.0.is_empty() => Ok(Self {
                 origin,
                 state: state.unwrap_or_else(|| event_store.url.default_state()),
+                masters,
                 event_store,
                 projection: raw.projection,
                 ledger: raw.ledger,
@@ -208,7 +216,6 @@ fn event_store(raw: RawEventStore, problems: &mut Problems) -> Option<EventStore
     Some(EventStore { url: url?, table, horizon: raw.horizon, ignore_roles: raw.ignore_roles })
 }
 
-/// The one of the three ways to say a URL that was used, if any was. Empty text counts as not said.
 fn url(
     problems: &mut Problems,
     section: &str,
@@ -216,23 +223,54 @@ fn url(
     env: Option<String>,
     file: Option<PathBuf>,
 ) -> Option<DatabaseUrl> {
+    let (path, text) = said(problems, &format!("{section}.url"), plain, env, file)?;
+    problems.take(path, DatabaseUrl::parse(text))
+}
+
+fn masters(raw: RawState, problems: &mut Problems) -> MasterKeys {
+    let before = problems.0.len();
+    let key = "state.master_key";
+    let current = said(problems, key, raw.master_key, raw.master_key_env, raw.master_key_file);
+    let key = "state.previous_master_key";
+    let previous =
+        said(problems, key, raw.previous_master_key, raw.previous_master_key_env, raw.previous_master_key_file);
+    if let (None, Some((path, _))) = (&current, &previous)
+        && problems.0.len() == before
+    {
+        problems.add(path, "it is what keys were encrypted with before state.master_key; set that one as well");
+    }
+    let mut parsed = |said: Option<(String, String)>| {
+        let (path, text) = said.map(|(path, text)| (path, Zeroizing::new(text)))?;
+        problems.take(path, text.parse::<MasterKey>())
+    };
+    MasterKeys { current: parsed(current), previous: parsed(previous) }
+}
+
+/// The one of the three ways to say something that was used, if any was, and what it says. Empty text counts as not said.
+fn said(
+    problems: &mut Problems,
+    path: &str,
+    plain: Option<String>,
+    env: Option<String>,
+    file: Option<PathBuf>,
+) -> Option<(String, String)> {
     let said: Vec<_> = [
-        plain.filter(|text| !text.is_empty()).map(|text| ("url", RawSecret::Plain(text))),
-        env.filter(|name| !name.is_empty()).map(|name| ("url_env", RawSecret::Env(name))),
-        file.filter(|path| !path.as_os_str().is_empty()).map(|path| ("url_file", RawSecret::File(path))),
+        plain.filter(|text| !text.is_empty()).map(|text| ("", RawSecret::Plain(text))),
+        env.filter(|name| !name.is_empty()).map(|name| ("_env", RawSecret::Env(name))),
+        file.filter(|path| !path.as_os_str().is_empty()).map(|path| ("_file", RawSecret::File(path))),
     ]
     .into_iter()
     .flatten()
     .collect();
     match said.as_slice() {
         [] => None,
-        [(key, secret)] => {
-            let path = format!("{section}.{key}");
+        [(way, secret)] => {
+            let path = format!("{path}{way}");
             let text = problems.take(&path, secret.fetch())?;
-            problems.take(path, DatabaseUrl::parse(text))
+            Some((path, text))
         }
         [(first, _), (second, _), ..] => {
-            problems.add(format!("{section}.{second}"), format!("{section}.{first} is set as well; keep one of them"));
+            problems.add(format!("{path}{second}"), format!("{path}{first} is set as well; keep one of them"));
             None
         }
     }

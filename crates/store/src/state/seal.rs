@@ -67,7 +67,10 @@ pub enum SealError {
     )]
     UnknownMaster(MasterKeyId),
     /// It was sealed with a known master key, and was changed since.
-    #[error("does not open with the master key {0}: what is stored is damaged; restore it from a backup")]
+    #[error(
+        "does not open with the master key {0}: what is stored is damaged; restore it from a backup, or put \
+         another key in its place (`postrider key rotate-master --help` says how)"
+    )]
     Damaged(MasterKeyId),
 }
 

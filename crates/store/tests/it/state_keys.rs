@@ -136,7 +136,9 @@ async fn a_key_that_does_not_open_stays_until_another_is_put_in_its_place() {
         put(&state, vec![crm]).await;
         let (_, closed) = state.definitions_that_open().await.expect("the rest can be read");
         assert_eq!(closed.len(), 2);
-        closed.iter().for_each(|error| assert_closed(error, "audit", 'a'));
+        for error in &closed {
+            assert_closed(error, "audit", 'a');
+        }
         let both = under(fixture, Some('b'), Some('a')).await.definitions().await.expect("every key opens");
         let keys = |index: usize| both.targets[index].signing_keys.iter().map(SigningKey::expose).collect::<Vec<_>>();
         assert_eq!((keys(0), keys(1)), (vec!["first key", "second key"], vec!["another key"]));
