@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     commands::{
-        apply, check, completions, cursor, demo, execution, explain, failed, listen, migrate, run, target, verify,
+        apply, check, completions, cursor, demo, execution, explain, failed, key, listen, migrate, run, target, verify,
     },
     config::Sources,
     context::Context,
@@ -53,7 +53,7 @@ enum Command {
     Apply(apply::Apply),
     /// Targets: endpoints and how to call them
     #[command(subcommand)]
-    Target(target::TargetCommand),
+    Target(Box<target::TargetCommand>),
     /// Executions: which events call which targets
     #[command(subcommand)]
     Execution(execution::ExecutionCommand),
@@ -65,6 +65,9 @@ enum Command {
     /// Failed events: what could not be delivered
     #[command(subcommand)]
     Failed(failed::FailedCommand),
+    /// What signing keys are encrypted with
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Receive events: verify each and print it in a line
     Listen(listen::Listen),
     /// Check the signature of one request
@@ -101,6 +104,7 @@ impl Cli {
             Command::Explain(command) => command.run(&context).await,
             Command::Cursor(command) => command.run(&context).await,
             Command::Failed(command) => command.run(&context).await,
+            Command::Key(command) => command.run(&context).await,
             Command::Listen(command) => command.run(&context).await,
             Command::Verify(command) => command.run(&context).await,
             Command::Completions(command) => command.run(&context).await,

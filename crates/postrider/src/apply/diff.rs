@@ -7,6 +7,7 @@ pub fn fields(old: &Target, new: &Target) -> Vec<String> {
     let shown = |name: &str, old: String, new: String| (old != new).then(|| format!("{name}: {old} -> {new}"));
     let named = |name: &str, differs: bool| differs.then(|| name.to_owned());
     [
+        shown("name", old.name.to_string(), new.name.to_string()),
         shown("type", format!("{:?}", old.kind).to_lowercase(), format!("{:?}", new.kind).to_lowercase()),
         // Queries may hold tokens, so two endpoints that differ can look the same.
         named("endpoint", old.endpoint != new.endpoint),
@@ -35,10 +36,7 @@ pub fn execution(old: &Execution, new: &Execution) -> Vec<String> {
 }
 
 fn same_keys(old: &Target, new: &Target) -> bool {
-    old.signing_keys
-        .iter()
-        .map(domain::SigningKey::as_bytes)
-        .eq(new.signing_keys.iter().map(domain::SigningKey::as_bytes))
+    old.signing_keys == new.signing_keys
 }
 
 fn duration(duration: std::time::Duration) -> String {

@@ -1,17 +1,20 @@
-//! From the definitions of a file to a change of the state. `apply` and `run` share it; only `apply` removes anything.
+//! From the definitions of a file to a change of the state. `apply` and `run` share it; only `apply` removes anything. What
+//! the command line says of one target or execution goes the same way ([`edit`]).
 //!
 //! A target is known by its name: one that is there keeps its id, its cursor and where it began, whatever the file says
 //! about `start` now. One that is new gets an id and has its start resolved, once and for good.
 
 mod diff;
+mod edit;
 mod warnings;
 
+pub use edit::{Edit, Keys};
 pub use warnings::secrets_sent;
 
 use std::collections::HashMap;
 
 use anyhow::Context as _;
-use domain::{Condition, Definitions, InstanceId, Position, Source, Start, Target, TargetId};
+use domain::{Condition, Definitions, Execution, InstanceId, Position, Source, Start, Target, TargetId};
 use engine::resolve_start;
 use serde::Serialize;
 use store::{DefinitionsChange, EventStore, State};
@@ -29,6 +32,8 @@ pub struct Mode {
     pub prune: bool,
     /// Find out only: starts are not resolved.
     pub dry_run: bool,
+    /// Put the file's signing keys in the place of stored ones that do not open.
+    pub replace_keys: bool,
 }
 
 /// What a file would change.
@@ -63,30 +68,53 @@ impl Plan {
         events: &EventStore,
         state: &State,
     ) -> anyhow::Result<Self> {
-        let current = state.definitions().await?;
-        let mut plan = Self { changes: Vec::new(), warnings: Vec::new(), change: DefinitionsChange::default() };
+        let mut plan = Self::empty();
+        let current = if mode.replace_keys {
+            let (current, closed) = state.definitions_that_open().await?;
+            plan.warnings.extend(closed.iter().map(ToString::to_string));
+            current
+        } else {
+            state.definitions().await?
+        };
         let mut starts = HashMap::new();
         for spec in &spec.targets {
             match current.targets.iter().find(|target| target.name == spec.name) {
                 Some(existing) => plan.update(existing, spec, origin)?,
-                None => plan.create(spec, origin, mode, events, state, &mut starts).await?,
+                None => plan.create(spec, origin, Source::File, mode, (events, state), &mut starts).await?,
             }
         }
-        plan.set_executions(spec, &current);
+        for wanted in &spec.executions {
+            plan.set_execution(wanted, &current, origin)?;
+        }
         if mode.prune {
             plan.prune(spec, &current);
         }
-        let after = plan.outcome(&current);
-        after.validate().map_err(|error| usage(format!("{origin}: {error}")))?;
-        plan.warnings.extend(secrets_sent(&after));
+        plan.check(&current, origin)?;
         Ok(plan)
+    }
+
+    fn empty() -> Self {
+        Self { changes: Vec::new(), warnings: Vec::new(), change: DefinitionsChange::default() }
+    }
+
+    /// Whether what would be in force afterwards holds together, and what an operator should know about it.
+    fn check(&mut self, current: &Definitions, origin: &str) -> anyhow::Result<()> {
+        let after = self.change.outcome(current);
+        after.validate().map_err(|error| usage(format!("{origin}: {error}")))?;
+        self.warnings.extend(secrets_sent(&after));
+        Ok(())
     }
 
     /// What came from a file and is not in this one.
     pub fn what_is_gone(spec: &DefinitionsSpec, current: &Definitions) -> Vec<Change> {
-        let mut plan = Self { changes: Vec::new(), warnings: Vec::new(), change: DefinitionsChange::default() };
+        let mut plan = Self::empty();
         plan.prune(spec, current);
         plan.changes
+    }
+
+    /// The target that is created or updated, where it is only one.
+    pub fn new_target(&self) -> Option<&Target> {
+        self.change.targets.first()
     }
 
     /// Changes the state, if there is anything to change.
@@ -127,9 +155,9 @@ impl Plan {
         &mut self,
         spec: &TargetSpec,
         origin: &str,
+        source: Source,
         mode: Mode,
-        events: &EventStore,
-        state: &State,
+        (events, state): (&EventStore, &State),
         starts: &mut HashMap<String, Position>,
     ) -> anyhow::Result<()> {
         let start_position = match starts.get(&spec.start.to_string()) {
@@ -142,7 +170,7 @@ impl Plan {
             }
         };
         let id = TargetId::from(Uuid::new_v4().to_string());
-        self.change.targets.push(spec.target(id, start_position, origin)?);
+        self.change.targets.push(Target { source, ..spec.target(id, start_position, origin)? });
         let begins = match spec.start {
             Start::Now | Start::Time(_) if !mode.dry_run => format!("start {} ({start_position})", spec.start),
             start => format!("start {start}"),
@@ -180,25 +208,30 @@ impl Plan {
         Ok(resolved.position)
     }
 
-    fn set_executions(&mut self, spec: &DefinitionsSpec, current: &Definitions) {
-        for wanted in &spec.executions {
-            let existing = (current.executions.iter())
-                .find(|existing| existing.condition == wanted.condition && existing.instance == wanted.instance);
-            let (change, details) = match existing {
-                Some(existing) if existing == wanted => continue,
-                Some(existing) => ("update", diff::execution(existing, wanted)),
-                None => ("create", Vec::new()),
-            };
-            let name = named(&wanted.condition, wanted.instance.as_ref());
-            self.changes.push(Change { what: "execution", name, change, details });
-            self.change.executions.push(wanted.clone());
-        }
+    /// Creates or overwrites an execution; one that another hand set is left to it.
+    fn set_execution(&mut self, wanted: &Execution, current: &Definitions, origin: &str) -> anyhow::Result<()> {
+        let name = named(&wanted.condition, wanted.instance.as_ref());
+        let existing = (current.executions.iter())
+            .find(|existing| existing.condition == wanted.condition && existing.instance == wanted.instance);
+        let (change, details) = match existing {
+            Some(existing) if existing == wanted => return Ok(()),
+            Some(existing) if existing.source != wanted.source => {
+                return Err(usage(format!(
+                    "{origin}: the execution {name} was not set by a file; leave it out, or remove it with \
+                     `postrider execution delete`"
+                )));
+            }
+            Some(existing) => ("update", diff::execution(existing, wanted)),
+            None => ("create", Vec::new()),
+        };
+        self.changes.push(Change { what: "execution", name, change, details });
+        self.change.executions.push(wanted.clone());
+        Ok(())
     }
 
     fn prune(&mut self, spec: &DefinitionsSpec, current: &Definitions) {
-        for gone in &current.executions {
-            let kept =
-                |wanted: &domain::Execution| wanted.condition == gone.condition && wanted.instance == gone.instance;
+        for gone in current.executions.iter().filter(|execution| execution.source == Source::File) {
+            let kept = |wanted: &Execution| wanted.condition == gone.condition && wanted.instance == gone.instance;
             if !spec.executions.iter().any(kept) {
                 let name = named(&gone.condition, gone.instance.as_ref());
                 self.changes.push(Change { what: "execution", name, change: "remove", details: Vec::new() });
@@ -212,23 +245,6 @@ impl Plan {
                 self.change.remove_targets.push(gone.id.clone());
             }
         }
-    }
-
-    /// What would be in force afterwards.
-    fn outcome(&self, current: &Definitions) -> Definitions {
-        let mut after = current.clone();
-        after.targets.retain(|target| {
-            !self.change.remove_targets.contains(&target.id)
-                && !self.change.targets.iter().any(|new| new.id == target.id)
-        });
-        after.targets.extend(self.change.targets.iter().cloned());
-        after.executions.retain(|execution| {
-            let key = (execution.condition.clone(), execution.instance.clone());
-            !self.change.remove_executions.contains(&key)
-                && !self.change.executions.iter().any(|new| (new.condition.clone(), new.instance.clone()) == key)
-        });
-        after.executions.extend(self.change.executions.iter().cloned());
-        after
     }
 }
 

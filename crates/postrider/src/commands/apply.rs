@@ -6,9 +6,9 @@ use clap::Args;
 
 use crate::{
     apply::{Mode, Plan},
+    commands::edited,
     config::DefinitionsSpec,
     context::Context,
-    output::{Table, Tone},
 };
 
 #[derive(Args)]
@@ -22,6 +22,9 @@ pub struct Apply {
     /// Remove targets and executions that came from a file and are not in this one
     #[arg(long)]
     prune: bool,
+    /// Put the file's signing keys in the place of stored ones that cannot be decrypted: for when a master key is lost
+    #[arg(long)]
+    replace_keys: bool,
 }
 
 impl Apply {
@@ -30,21 +33,11 @@ impl Apply {
         let spec = DefinitionsSpec::load(&self.file, config.delivery.defaults)?;
         let state = context.state(&config).await?;
         let events = context.events(&config).await?;
-        let mode = Mode { prune: self.prune, dry_run: self.dry_run };
+        let mode = Mode { prune: self.prune, dry_run: self.dry_run, replace_keys: self.replace_keys };
         let plan = Plan::make(&spec, &self.file.display().to_string(), mode, &events, &state).await?;
-        for warning in &plan.warnings {
-            eprintln!("warning: {warning}");
-        }
-        if !self.dry_run {
-            plan.carry_out(&state, &context.actor()).await?;
-        }
+        edited::carry_out(context, &state, &plan, self.dry_run).await?;
         context.output.print(&plan.changes, || {
-            let mut table = Table::new(["what", "name", "change", "details"], "nothing changes");
-            for change in &plan.changes {
-                let cells =
-                    [change.what.to_owned(), change.name.clone(), change.change.to_string(), change.details.join(", ")];
-                table.row(Tone::Plain, cells);
-            }
+            let mut table = edited::table(&plan);
             if self.dry_run && !plan.changes.is_empty() {
                 table.note("dry run: nothing was changed");
             }

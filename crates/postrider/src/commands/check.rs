@@ -89,12 +89,24 @@ async fn state(config: &Config, findings: &mut Vec<Finding>) -> Option<Definitio
             format!("{} is at the schema this postrider knows", config.state),
         ));
         lease(&state, findings).await?;
+        if let Some(warning) = plain_keys(&state).await? {
+            findings.push(finding(Severity::Warning, "signing keys", warning));
+        }
         anyhow::Ok(Some(state.definitions().await?))
     };
     let looked: anyhow::Result<Option<Definitions>> = looked.await;
     looked.unwrap_or_else(|error| {
         findings.push(finding(Severity::Error, "state", format!("{error:#}")));
         None
+    })
+}
+
+/// What an operator should know who has set a master key when there were signing keys already.
+pub async fn plain_keys(state: &State) -> Result<Option<String>, StoreError> {
+    Ok(match state.plain_keys().await? {
+        0 => None,
+        1 => Some("1 signing key is not encrypted; `postrider key rotate-master` encrypts it".to_owned()),
+        count => Some(format!("{count} signing keys are not encrypted; `postrider key rotate-master` encrypts them")),
     })
 }
 

@@ -1,5 +1,8 @@
 //! `postrider execution …`.
 
+mod delete;
+mod set;
+
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -15,12 +18,17 @@ use crate::{
 pub enum ExecutionCommand {
     /// All executions, the most general first
     List(List),
+    Set(set::Set),
+    /// Remove an execution; its targets stay
+    Delete(delete::Delete),
 }
 
 impl ExecutionCommand {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         match self {
             Self::List(command) => command.run(context).await,
+            Self::Set(command) => command.run(context).await,
+            Self::Delete(command) => command.run(context).await,
         }
     }
 }
@@ -63,5 +71,6 @@ fn to_json(execution: &Execution) -> Value {
         "instance": execution.instance,
         "targets": targets,
         "exclude": execution.exclude,
+        "source": execution.source,
     })
 }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     apply::{Mode, Plan},
+    commands::check::plain_keys,
     config::{Config, LogFormat, OnExhausted, Sources},
     connect,
     context::Context,
@@ -134,6 +135,11 @@ impl Run {
                     }
                 }
                 state.check_schema().await?;
+                // Before anything is begun: a signing key that does not open is nothing to wait for.
+                state.definitions().await?;
+                if let Some(warning) = plain_keys(&state).await? {
+                    warn!("{warning}");
+                }
                 anyhow::Ok((events, state))
             };
             let connected = tokio::select! {
@@ -162,7 +168,7 @@ async fn define(config: &Config, events: &EventStore, state: &State) -> anyhow::
     if config.definitions.targets.is_empty() && config.definitions.executions.is_empty() {
         return Ok(());
     }
-    let mode = Mode { prune: false, dry_run: false };
+    let mode = Mode { prune: false, dry_run: false, replace_keys: false };
     let plan = Plan::make(&config.definitions, &config.origin, mode, events, state).await?;
     for warning in &plan.warnings {
         warn!("{warning}");

@@ -1,5 +1,12 @@
 //! `postrider target …`.
 
+mod create;
+mod delete;
+mod rotate_key;
+mod settings;
+mod test;
+mod update;
+
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -7,6 +14,7 @@ use domain::{Source, Target};
 use serde_json::{Value, json};
 
 use crate::{
+    clock,
     context::{Context, target_named},
     output::{Table, Tone, time},
 };
@@ -17,6 +25,14 @@ pub enum TargetCommand {
     List(List),
     /// One target in full
     Get(Get),
+    /// Create a target
+    Create(create::Create),
+    /// Change a target; what is not given stays
+    Update(update::Update),
+    /// Delete a target; its cursors and failed events stay
+    Delete(delete::Delete),
+    Test(test::Test),
+    RotateKey(rotate_key::RotateKey),
     /// Send nothing more until it is resumed; the cursor stays
     Pause(Pause),
     /// Go on where it was paused
@@ -28,6 +44,11 @@ impl TargetCommand {
         match self {
             Self::List(command) => command.run(context).await,
             Self::Get(command) => command.run(context).await,
+            Self::Create(command) => command.run(context).await,
+            Self::Update(command) => command.run(context).await,
+            Self::Delete(command) => command.run(context).await,
+            Self::Test(command) => command.run(context).await,
+            Self::RotateKey(command) => command.run(context).await,
             Self::Pause(Pause { name }) => set_paused(context, &name, true).await,
             Self::Resume(Resume { name }) => set_paused(context, &name, false).await,
         }
@@ -123,6 +144,7 @@ async fn set_paused(context: &Context, name: &str, paused: bool) -> anyhow::Resu
 
 /// Header values and signing keys are secrets; only what there is of them is told.
 fn to_json(target: &Target, endpoint: &str) -> Value {
+    let now = clock::now();
     let start_time = match target.start {
         domain::Start::Time(at) => Some(time(at)),
         _ => None,
@@ -134,7 +156,8 @@ fn to_json(target: &Target, endpoint: &str) -> Value {
         "endpoint": endpoint,
         "timeout": humantime::format_duration(target.timeout).to_string(),
         "interrupt_on_error": target.interrupt_on_error,
-        "signing_keys": target.signing_keys.len(),
+        "signing_keys": target.keys_in_force(now).count(),
+        "signing_key_expires_at": target.keys_in_force(now).filter_map(domain::SigningKey::expires_at).max(),
         "ordering": target.ordering,
         "max_in_flight": target.max_in_flight,
         "start": start_time.unwrap_or_else(|| target.start.to_string()),

@@ -3,7 +3,9 @@
 mod bad_config;
 mod daemon;
 mod demo;
+mod edit;
 mod help;
+mod keys;
 mod operate;
 mod process;
 mod proof;

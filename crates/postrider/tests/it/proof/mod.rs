@@ -10,6 +10,7 @@ mod crash_stop;
 mod daemon;
 mod database;
 mod database_failover;
+mod edits;
 mod endpoint;
 mod hands;
 mod hands_admin;

@@ -1,0 +1,208 @@
+//! What the command line says of one target or execution, on the way that files go: the same checks, ids, starts, warnings.
+//!
+//! What belongs to a file is refused with the way that would do it. A change is made from one look at the definitions, and is
+//! refused by the state if somebody else came between: a target is written back whole, its keys included.
+
+use std::collections::HashMap;
+
+use domain::{Condition, Definitions, Execution, ExecutionTarget, InstanceId, Source, Target};
+use store::{DefinitionsChange, EventStore, State};
+
+use super::{Change, Mode, Plan, diff, named, secrets_sent};
+use crate::{
+    config::{COMMAND_LINE, Config, TargetSpec},
+    context::target_named,
+    failure::usage,
+};
+
+/// Which signing keys an edit needs to see.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// All: they are written back.
+    All,
+    /// Those that open: it removes the others.
+    ThatOpen,
+}
+
+/// One look at the definitions, to make a change from.
+pub struct Edit<'a> {
+    config: &'a Config,
+    current: Definitions,
+    dry_run: bool,
+}
+
+impl<'a> Edit<'a> {
+    /// Looks.
+    pub async fn begin(config: &'a Config, state: &State, keys: Keys, dry_run: bool) -> anyhow::Result<Self> {
+        let current = match keys {
+            Keys::All => state.definitions().await?,
+            Keys::ThatOpen => state.definitions_that_open().await?.0,
+        };
+        Ok(Self { config, current, dry_run })
+    }
+
+    /// A target that belongs to no file.
+    pub fn target(&self, name: &str) -> anyhow::Result<&Target> {
+        let target = target_named(&self.current, name)?;
+        match target.source {
+            Source::Api => Ok(target),
+            Source::File => Err(usage(format!(
+                "the target {name:?} came from a file and belongs to it; edit the file and run `postrider apply`"
+            ))),
+        }
+    }
+
+    /// A target that is not there yet.
+    pub async fn create(&self, spec: &TargetSpec, events: &EventStore, state: &State) -> anyhow::Result<Plan> {
+        if self.current.targets.iter().any(|target| target.name == spec.name) {
+            return Err(usage(format!(
+                "there is a target {:?} already; `postrider target update` changes it",
+                spec.name.as_str()
+            )));
+        }
+        self.not_in_the_file(spec.name.as_str())?;
+        let mut plan = self.plan();
+        let mode = Mode { prune: false, dry_run: self.dry_run, replace_keys: false };
+        plan.create(spec, COMMAND_LINE, Source::Api, mode, (events, state), &mut HashMap::new()).await?;
+        self.checked(plan)
+    }
+
+    /// The target as it shall be, known by its id.
+    pub fn update(&self, wanted: Target) -> anyhow::Result<Plan> {
+        let existing = (self.current.targets.iter()).find(|target| target.id == wanted.id);
+        let existing = existing.expect("it was found by this look");
+        let mut plan = self.plan();
+        if existing.name != wanted.name {
+            self.not_in_the_file(wanted.name.as_str())?;
+            for execution in self.naming(existing).filter(|execution| execution.source == Source::File) {
+                plan.warnings.push(format!(
+                    "the execution {} came from a file, which still says {:?}: edit it before it is applied again",
+                    named(&execution.condition, execution.instance.as_ref()),
+                    existing.name.as_str()
+                ));
+            }
+        }
+        let details = diff::fields(existing, &wanted);
+        if !details.is_empty() {
+            let name = existing.name.to_string();
+            plan.changes.push(Change { what: "target", name, change: "update", details });
+            plan.change.targets.push(wanted);
+        }
+        self.checked(plan)
+    }
+
+    /// Without this target. With `force` it is taken out of the executions that name it; otherwise there must be none.
+    pub fn delete(&self, target: &Target, force: bool) -> anyhow::Result<Plan> {
+        let mut plan = self.plan();
+        let naming: Vec<&Execution> = self.naming(target).collect();
+        let names: Vec<_> =
+            naming.iter().map(|execution| named(&execution.condition, execution.instance.as_ref())).collect();
+        let name = target.name.as_str();
+        if !force && !naming.is_empty() {
+            return Err(usage(format!(
+                "executions name the target {name:?} ({}); set them without it, or take it out of them with --force",
+                names.join(", ")
+            )));
+        }
+        for (execution, title) in naming.into_iter().zip(names) {
+            not_a_files(execution)?;
+            let mut without = execution.clone();
+            without.targets.retain(|entry| *entry != ExecutionTarget::Target(target.name.clone()));
+            if without.targets.is_empty() {
+                plan.warnings.push(format!("{title} has no targets any more: its events call nobody"));
+            }
+            let details = vec![format!("without {name}")];
+            plan.changes.push(Change { what: "execution", name: title, change: "update", details });
+            plan.change.executions.push(without);
+        }
+        plan.changes.push(Change {
+            what: "target",
+            name: target.name.to_string(),
+            change: "remove",
+            details: vec!["its cursors and failed events stay".to_owned()],
+        });
+        plan.change.remove_targets.push(target.id.clone());
+        self.checked(plan)
+    }
+
+    /// An execution as it shall be.
+    pub fn set_execution(&self, wanted: &Execution) -> anyhow::Result<Plan> {
+        let known = self.execution(&wanted.condition, wanted.instance.as_ref());
+        known.map_or(Ok(()), not_a_files)?;
+        let in_the_file = |other: &&Execution| same(other, &wanted.condition, wanted.instance.as_ref());
+        self.config.definitions.executions.iter().find(in_the_file).map_or(Ok(()), not_a_files)?;
+        let mut plan = self.plan();
+        plan.set_execution(wanted, &self.current, COMMAND_LINE)?;
+        if wanted.targets.is_empty() {
+            let name = named(&wanted.condition, wanted.instance.as_ref());
+            plan.warnings.push(format!("{name} has no targets: its events call nobody"));
+        }
+        self.checked(plan)
+    }
+
+    /// Without this execution.
+    pub fn delete_execution(&self, condition: &Condition, instance: Option<&InstanceId>) -> anyhow::Result<Plan> {
+        let name = named(condition, instance);
+        let Some(existing) = self.execution(condition, instance) else {
+            let elsewhere = self.current.executions.iter().filter(|other| other.condition == *condition);
+            let places: Vec<_> = elsewhere.map(|other| named(condition, other.instance.as_ref())).collect();
+            let hint = match places.as_slice() {
+                [] => "`postrider execution list` shows those that are".to_owned(),
+                places => format!("there is {}", places.join(", ")),
+            };
+            return Err(usage(format!("there is no execution {name}; {hint}")));
+        };
+        not_a_files(existing)?;
+        let mut plan = self.plan();
+        plan.changes.push(Change { what: "execution", name, change: "remove", details: Vec::new() });
+        plan.change.remove_executions.push((condition.clone(), instance.cloned()));
+        self.checked(plan)
+    }
+
+    /// The execution for a condition, on this instance or on all of them.
+    pub fn execution(&self, condition: &Condition, instance: Option<&InstanceId>) -> Option<&Execution> {
+        self.current.executions.iter().find(|execution| same(execution, condition, instance))
+    }
+
+    fn naming(&self, target: &Target) -> impl Iterator<Item = &Execution> {
+        let entry = ExecutionTarget::Target(target.name.clone());
+        self.current.executions.iter().filter(move |execution| execution.targets.contains(&entry))
+    }
+
+    fn plan(&self) -> Plan {
+        let change = DefinitionsChange { made_from: Some(self.current.revision), ..DefinitionsChange::default() };
+        Plan { change, ..Plan::empty() }
+    }
+
+    /// Valid as a whole. What was to be warned about before is not said again.
+    fn checked(&self, mut plan: Plan) -> anyhow::Result<Plan> {
+        plan.check(&self.current, COMMAND_LINE)?;
+        let known = secrets_sent(&self.current);
+        plan.warnings.retain(|warning| !known.contains(warning));
+        Ok(plan)
+    }
+
+    fn not_in_the_file(&self, name: &str) -> anyhow::Result<()> {
+        if self.config.definitions.targets.iter().any(|spec| spec.name.as_str() == name) {
+            return Err(usage(format!(
+                "{} defines a target {name:?}; take another name, or `postrider apply` the file",
+                self.config.origin
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn not_a_files(execution: &Execution) -> anyhow::Result<()> {
+    match execution.source {
+        Source::Api => Ok(()),
+        Source::File => Err(usage(format!(
+            "the execution {} came from a file and belongs to it; edit the file and run `postrider apply`",
+            named(&execution.condition, execution.instance.as_ref())
+        ))),
+    }
+}
+
+fn same(execution: &Execution, condition: &Condition, instance: Option<&InstanceId>) -> bool {
+    execution.condition == *condition && execution.instance.as_ref() == instance
+}

@@ -1,0 +1,60 @@
+//! `postrider target create NAME --endpoint URL`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use domain::Start;
+use serde_json::{Value, json};
+
+use super::settings::{self, Settings};
+use crate::{
+    apply::{Edit, Keys},
+    commands::edited,
+    config::TargetSpec,
+    context::Context,
+};
+
+#[derive(Args)]
+pub struct Create {
+    /// What commands call it; without spaces
+    name: String,
+    /// What is called: http or https, without credentials
+    #[arg(long, value_name = "URL")]
+    endpoint: String,
+    /// Where it begins: now, beginning, a position, or a time with its offset (2025-03-27T10:00:00Z)
+    #[arg(long, value_name = "PLACE", default_value = "now")]
+    start: Start,
+    #[command(flatten)]
+    settings: Settings,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Create {
+    pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let config = context.config()?;
+        let generated = (!self.settings.has_key()).then(settings::generate);
+        let mut fields = self.settings.fields(&self.name, &self.endpoint, generated.as_deref().unwrap_or_default())?;
+        fields.insert("start".to_owned(), json!(self.start.to_string()));
+        let spec = TargetSpec::of_the_command_line(Value::Object(fields), config.delivery.defaults)?;
+        let state = context.state(&config).await?;
+        let events = context.events(&config).await?;
+        let edit = Edit::begin(&config, &state, Keys::All, self.dry_run).await?;
+        let plan = edit.create(&spec, &events, &state).await?;
+        settings::warn_if_refused(&config, &spec.endpoint).await?;
+        edited::carry_out(context, &state, &plan, self.dry_run).await?;
+        let shown = generated.filter(|_| !self.dry_run);
+        let mut notes = Vec::new();
+        if let Some(key) = &shown {
+            notes.push(format!("signing key: {key}"));
+            notes.push("It is shown this once; what receives the calls verifies them with it.".to_owned());
+        }
+        let about = json!({
+            "target": self.name,
+            "target_id": plan.new_target().filter(|_| !self.dry_run).map(|target| &target.id),
+            "signing_key": shown,
+        });
+        edited::tell(context, &plan, self.dry_run, about, &notes)
+    }
+}
