@@ -76,7 +76,7 @@ impl Routed {
 #[cfg(test)]
 mod tests {
     use crate::{
-        Condition, Definitions, Execution, ExecutionTarget, Router, Target, TargetId,
+        Condition, Definitions, Execution, ExecutionTarget, Router, Source, Target, TargetId,
         router::tests::{patterns, target},
     };
 
@@ -92,6 +92,7 @@ mod tests {
             instance: None,
             targets: list.chars().map(|letter| ExecutionTarget::Target(letter.to_string().as_str().into())).collect(),
             exclude: patterns(&[]),
+            source: Source::File,
         });
         let definitions = Definitions { revision: 1, targets: targets.collect(), executions: executions.collect() };
         Router::build(&definitions).expect("they hold together")

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use domain::{Condition, Definitions, Execution, ExecutionTarget, InstanceId, Source, Target};
+use domain::{Condition, Definitions, Execution, ExecutionTarget, InstanceId, Source, Start, Target};
 use store::{DefinitionsChange, EventStore, State};
 
 use super::{Change, Mode, Plan, diff, named, secrets_sent};
@@ -53,7 +53,12 @@ impl<'a> Edit<'a> {
     }
 
     /// A target that is not there yet.
-    pub async fn create(&self, spec: &TargetSpec, events: &EventStore, state: &State) -> anyhow::Result<Plan> {
+    pub async fn create(
+        &self,
+        spec: &TargetSpec,
+        paused: bool,
+        (events, state): (&EventStore, &State),
+    ) -> anyhow::Result<Plan> {
         if self.current.targets.iter().any(|target| target.name == spec.name) {
             return Err(usage(format!(
                 "there is a target {:?} already; `postrider target update` changes it",
@@ -64,6 +69,16 @@ impl<'a> Edit<'a> {
         let mut plan = self.plan();
         let mode = Mode { prune: false, dry_run: self.dry_run, replace_keys: false };
         plan.create(spec, COMMAND_LINE, Source::Api, mode, (events, state), &mut HashMap::new()).await?;
+        for target in &mut plan.change.targets {
+            target.paused = paused;
+        }
+        if spec.start != Start::Now && !paused {
+            plan.warnings.push(format!(
+                "no execution names {:?} yet, and a running daemon walks past events that concern nobody; create it with \
+                 --paused, set its execution, and resume it",
+                spec.name.as_str()
+            ));
+        }
         self.checked(plan)
     }
 

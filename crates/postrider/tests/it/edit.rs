@@ -51,7 +51,9 @@ fn a_target_is_created_with_every_flag_and_its_key_is_shown_once() {
     let flags = [
         "--type=call",
         "--timeout=3s",
+        "--ordering=aggregate",
         "--max-in-flight=4",
+        "--interrupt-on-error",
         "--start=beginning",
         "--header=X-Tenant=acme=1",
         "--header-env=Authorization=CRM_TOKEN",
@@ -64,6 +66,7 @@ fn a_target_is_created_with_every_flag_and_its_key_is_shown_once() {
     let done = place.run_with(&[&CRM[..], &flags].concat(), &[("CRM_TOKEN", "Bearer hush")]);
     let created = read(&done);
     let key = created["signing_key"].as_str().expect("it is shown");
+    assert!(done.err.contains("create it with --paused"), "{}", done.err);
     assert!(key.len() == 36 && key.chars().all(|c| c.is_ascii_alphanumeric()), "{key}");
     assert_eq!((&created["target"], &created["changed"]), (&json!("crm"), &json!(true)));
     let shown = place.run(&["target", "get", "crm", "-o", "json"]);
@@ -73,6 +76,7 @@ fn a_target_is_created_with_every_flag_and_its_key_is_shown_once() {
     let target = read(&shown);
     let expected = json!({
         "type": "call", "endpoint": "https://crm.example.com/hook", "timeout": "3s", "max_in_flight": 4,
+        "ordering": "aggregate", "interrupt_on_error": true,
         "start": "beginning", "headers": ["Authorization", "X-Tenant"], "signing_keys": 1, "signing_key_expires_at": null,
         "exclude": ["user.human.password.*", "session.*"], "payload": "none", "payload_encoding": "json",
         "source": "api", "id": created["target_id"],

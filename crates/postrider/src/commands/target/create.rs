@@ -24,6 +24,9 @@ pub struct Create {
     /// Where it begins: now, beginning, a position, or a time with its offset (2025-03-27T10:00:00Z)
     #[arg(long, value_name = "PLACE", default_value = "now")]
     start: Start,
+    /// Send nothing until it is resumed: for a start in the past, so that its execution can be set first
+    #[arg(long)]
+    paused: bool,
     #[command(flatten)]
     settings: Settings,
     /// Show what would change, and change nothing
@@ -41,7 +44,7 @@ impl Create {
         let state = context.state(&config).await?;
         let events = context.events(&config).await?;
         let edit = Edit::begin(&config, &state, Keys::All, self.dry_run).await?;
-        let plan = edit.create(&spec, &events, &state).await?;
+        let plan = edit.create(&spec, self.paused, (&events, &state)).await?;
         settings::warn_if_refused(&config, &spec.endpoint).await?;
         edited::carry_out(context, &state, &plan, self.dry_run).await?;
         let shown = generated.filter(|_| !self.dry_run);

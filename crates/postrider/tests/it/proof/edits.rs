@@ -14,8 +14,10 @@ const MASTER: &str = "5eedaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 
 /// Creates a target at this receiver, for everything, and returns its key.
 fn create(house: &House, receiver: &Receiver) -> SigningKey {
-    let created = house.json(&["target", "create", "crm", "--endpoint", &receiver.url(), "--start", "beginning"]);
+    let flags = ["--endpoint", &receiver.url(), "--start", "beginning", "--paused"];
+    let created = house.json(&[&["target", "create", "crm"], &flags[..]].concat());
     house.cli(&["execution", "set", "event", "--targets", "crm", "--exclude", "session.*"]);
+    house.cli(&["target", "resume", "crm"]);
     created["signing_key"].as_str().expect("it is shown").into()
 }
 
