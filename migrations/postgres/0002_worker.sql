@@ -15,6 +15,7 @@ CREATE TABLE denials (
 );
 
 ALTER TABLE targets ADD COLUMN rate_limit TEXT;
+ALTER TABLE targets ADD COLUMN rate_burst BIGINT;
 ALTER TABLE targets ADD COLUMN max_request BIGINT;
 ALTER TABLE targets ADD COLUMN max_answer BIGINT;
 

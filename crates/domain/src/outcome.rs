@@ -1,6 +1,10 @@
 //! What became of one HTTP call: data, never an error to propagate.
 
-use std::time::Duration;
+use std::{fmt, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cursor::words;
 
 /// The answer to one delivery, already classified (the table of answers in `webhook`).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,10 +29,37 @@ impl Outcome {
     /// A short word for a metric's label.
     #[must_use]
     pub fn label(&self) -> &'static str {
+        self.kind().as_str()
+    }
+
+    /// Which of the three it is.
+    #[must_use]
+    pub fn kind(&self) -> OutcomeKind {
         match self {
-            Self::Delivered => "delivered",
-            Self::Failed { .. } => "failed",
-            Self::Unavailable { .. } => "unavailable",
+            Self::Delivered => OutcomeKind::Delivered,
+            Self::Failed { .. } => OutcomeKind::Failed,
+            Self::Unavailable { .. } => OutcomeKind::Unavailable,
         }
+    }
+
+    /// What went wrong, if anything did.
+    #[must_use]
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Self::Delivered => None,
+            Self::Failed { error } | Self::Unavailable { error, .. } => Some(error),
+        }
+    }
+}
+
+words! {
+    /// An outcome without its sentence.
+    OutcomeKind {
+        /// See [`Outcome::Delivered`].
+        Delivered = "delivered",
+        /// See [`Outcome::Failed`].
+        Failed = "failed",
+        /// See [`Outcome::Unavailable`].
+        Unavailable = "unavailable",
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{EventKey, Position, SigningKey, TargetId, TargetName, TypePattern};
+use crate::{EventKey, Limits, Position, SigningKey, TargetId, TargetName, TypePattern};
 
 /// How a target's answer is used (ZITADEL's target types).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -230,8 +230,10 @@ pub struct Target {
     pub signing_keys: Vec<SigningKey>,
     /// In which order.
     pub ordering: Ordering,
-    /// How many calls at a time, where the ordering allows more than one.
+    /// How many calls at a time on each instance, where the ordering allows more than one.
     pub max_in_flight: u32,
+    /// What its endpoint can take.
+    pub limits: Limits,
     /// As it was defined; `start_position` is what counts.
     pub start: Start,
     /// `start`, resolved once when the target was created; see [`Target::first_cursor`].
@@ -264,6 +266,7 @@ impl Target {
             signing_keys: Vec::new(),
             ordering: Ordering::Strict,
             max_in_flight: 1,
+            limits: Limits::default(),
             start: Start::Beginning,
             start_position: Position::ZERO,
             headers: BTreeMap::new(),

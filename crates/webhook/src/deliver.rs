@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use domain::{Endpoint, Event, Outcome, Position, Target, TargetId, TargetKind, Timestamp};
+use domain::{Endpoint, Event, Outcome, Position, Target, TargetKind, Timestamp};
 use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -16,6 +16,7 @@ use crate::{
     DeliveryError, DeliveryOptions,
     body::body,
     egress::DialError,
+    excerpt::{Excerpt, Keep},
     headers::headers,
     redirect,
     unawaited::Unawaited,
@@ -36,8 +37,10 @@ pub struct Call<'a> {
     pub previous: Option<(Position, i64)>,
     /// The cursor's generation: part of the `Webhook-Id`.
     pub generation: i64,
-    /// The time of the signature.
+    /// The time of the signature, which is when the call begins.
     pub now: Timestamp,
+    /// Whether the beginning of the answer's body is kept.
+    pub keep: Keep,
 }
 
 /// What became of a call.
@@ -49,6 +52,8 @@ pub struct Answer {
     pub status: Option<u16>,
     /// From the start of the call to the end of its answer.
     pub duration: Duration,
+    /// The beginning of the last answer's body, where [`Call::keep`] asked for it and one came.
+    pub body: Option<String>,
 }
 
 /// Makes calls. Cheap to clone; clones share their connections.
@@ -80,15 +85,16 @@ impl Deliverer {
         let start = Instant::now();
         let seat = self.unawaited.seat(&call.target.id).await;
         let (deliverer, target, event) = (self.clone(), call.target.clone(), call.event.clone());
-        let (id, name) = (target.id.clone(), target.name.clone());
-        let Call { attempt, previous, generation, now, .. } = call;
+        let Call { attempt, previous, generation, now, keep, .. } = call;
         // The signature is of when the call is made, however long the seat was waited for.
         let now = now.checked_add(start.elapsed()).unwrap_or(now);
-        let exchange = async move {
-            deliverer.exchange(Call { target: &target, event: &event, attempt, previous, generation, now }).await
-        };
-        self.unawaited.hand_over(seat, id, name, exchange);
-        Answer { outcome: Outcome::Delivered, status: None, duration: start.elapsed() }
+        self.unawaited.hand_over(async move {
+            let call = Call { target: &target, event: &event, attempt, previous, generation, now, keep };
+            let answer = deliverer.exchange(call).await;
+            drop(seat);
+            deliverer.unawaited.answered(&call, &answer);
+        });
+        Answer { outcome: Outcome::Delivered, status: None, duration: start.elapsed(), body: None }
     }
 
     /// Why the egress guard would refuse this endpoint now, if it would. Looks up the name, calls nobody; that a name
@@ -106,8 +112,8 @@ impl Deliverer {
         }
     }
 
-    /// Tells `observer` what became of every call that is not awaited, for a metric. Only the first one is taken.
-    pub fn observe_unawaited(&self, observer: impl Fn(&TargetId, &Answer) + Send + Sync + 'static) {
+    /// Tells `observer` what became of every call that is not awaited. Only the first one is taken.
+    pub fn observe_unawaited(&self, observer: impl Fn(&Call<'_>, &Answer) + Send + Sync + 'static) {
         self.unawaited.observe(Box::new(observer));
     }
 
@@ -120,17 +126,27 @@ impl Deliverer {
         let start = Instant::now();
         let within = call.target.timeout;
         let clock = Clock { now: call.now, start, within, deadline: start.checked_add(within) };
-        let (outcome, status) = self.follow(&call, &clock).await;
-        Answer { outcome, status: status.map(|status| status.as_u16()), duration: start.elapsed() }
+        let mut excerpt = Excerpt::default();
+        let (outcome, status) = self.follow(&call, &clock, &mut excerpt).await;
+        Answer {
+            outcome,
+            status: status.map(|status| status.as_u16()),
+            duration: start.elapsed(),
+            body: excerpt.into_text(),
+        }
     }
 
     /// Sends, and sends again where a redirect leads.
-    async fn follow(&self, call: &Call<'_>, clock: &Clock) -> (Outcome, Option<StatusCode>) {
+    async fn follow(&self, call: &Call<'_>, clock: &Clock, excerpt: &mut Excerpt) -> (Outcome, Option<StatusCode>) {
         let body = body(call.event, call.target);
+        if let Some(error) = too_large(&body, call.target) {
+            return (Outcome::Failed { error }, None);
+        }
         let mut url = call.target.endpoint.url().clone();
         let mut at_home = true;
         let mut redirects = 0;
         loop {
+            *excerpt = Excerpt::default();
             let answer = match self.send(call, at_home, &url, &body, clock).await {
                 Ok(answer) => answer,
                 Err(outcome) => return (outcome, None),
@@ -139,8 +155,9 @@ impl Deliverer {
             let redirected = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
             let retry_after = verdict::retry_after(answer.headers(), clock.now());
             let next = redirected.then(|| redirect::next(&url, answer.headers()));
+            *excerpt = Excerpt::of(call.keep, status);
             // The status is known: neither a body that breaks off nor one that never ends changes it.
-            let _ = clock.bound(self.wire.drain(answer)).await;
+            let _ = clock.bound(self.wire.drain(answer, call.target.limits.max_answer, excerpt)).await;
             match next {
                 None => return (verdict::of_status(&url, status, retry_after), Some(status)),
                 Some(Err(why)) => {
@@ -186,6 +203,14 @@ impl Deliverer {
             None => Err(Trouble::Unconnected(format!("timed out after {:?}", clock.within)).outcome(url)),
         }
     }
+}
+
+/// Why a body is not sent, where it is larger than the target takes. Sent again it would be as large: it is the event's own
+/// failure.
+fn too_large(body: &Bytes, target: &Target) -> Option<String> {
+    let most = target.limits.max_request?;
+    let bytes = body.len() as u64;
+    (bytes > most).then(|| format!("not sent: the request has {bytes} bytes, and the target's max_request is {most}"))
 }
 
 /// The time one call may take.

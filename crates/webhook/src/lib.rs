@@ -13,6 +13,7 @@
 mod body;
 mod deliver;
 mod egress;
+mod excerpt;
 mod headers;
 mod options;
 mod redirect;
@@ -25,5 +26,6 @@ mod wire;
 
 pub use body::body;
 pub use deliver::{Answer, Call, Deliverer};
+pub use excerpt::Keep;
 pub use headers::{HeaderError, check_headers};
 pub use options::{Allow, AllowError, DeliveryError, DeliveryOptions};

@@ -11,17 +11,17 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use domain::{Outcome, TargetId, TargetName};
+use domain::TargetId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
-use crate::Answer;
+use crate::{Answer, Call};
 
 /// Unawaited calls to one target at a time. The next one waits for a seat.
 const SEATS: usize = 128;
 
 /// Who is told of answers that nobody waited for.
-pub(crate) type Observer = Box<dyn Fn(&TargetId, &Answer) + Send + Sync>;
+pub(crate) type Observer = Box<dyn Fn(&Call<'_>, &Answer) + Send + Sync>;
 
 #[derive(Default)]
 pub(crate) struct Unawaited {
@@ -36,25 +36,19 @@ impl Unawaited {
         drop(self.observer.set(observer));
     }
 
-    /// Leaves the call to itself.
-    pub(crate) fn hand_over(
-        self: &Arc<Self>,
-        seat: OwnedSemaphorePermit,
-        id: TargetId,
-        name: TargetName,
-        call: impl Future<Output = Answer> + Send + 'static,
-    ) {
-        let this = Arc::clone(self);
-        self.tasks.spawn(async move {
-            let answer = call.await;
-            drop(seat);
-            if let Outcome::Failed { error } | Outcome::Unavailable { error, .. } = &answer.outcome {
-                tracing::warn!(target_name = %name, error, "a call that is not awaited failed");
-            }
-            if let Some(observer) = this.observer.get() {
-                observer(&id, &answer);
-            }
-        });
+    /// Leaves the call to itself. In the end it says what became of it ([`Self::answered`]).
+    pub(crate) fn hand_over(&self, call: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(call);
+    }
+
+    /// Tells the log and the observer.
+    pub(crate) fn answered(&self, call: &Call<'_>, answer: &Answer) {
+        if let Some(error) = answer.outcome.error() {
+            tracing::warn!(target_name = %call.target.name, error, "a call that is not awaited failed");
+        }
+        if let Some(observer) = self.observer.get() {
+            observer(call, answer);
+        }
     }
 
     /// Returns when no call is under way.

@@ -21,14 +21,15 @@ use super::{
 use crate::StoreError;
 
 const PUT_TARGET: &str = "INSERT INTO targets (id, name, kind, endpoint, timeout, interrupt_on_error, ordering,
-     max_in_flight, start, start_position, headers, excluded, payload, payload_encoding, paused, source, created_at,
-     updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, {now}, {now})
+     max_in_flight, start, start_position, headers, excluded, payload, payload_encoding, paused, source, rate_limit,
+     rate_burst, max_request, max_answer, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, {now}, {now})
      ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind, endpoint = excluded.endpoint,
      timeout = excluded.timeout, interrupt_on_error = excluded.interrupt_on_error, ordering = excluded.ordering,
      max_in_flight = excluded.max_in_flight, start = excluded.start, headers = excluded.headers,
      excluded = excluded.excluded, payload = excluded.payload, payload_encoding = excluded.payload_encoding,
-     source = excluded.source, updated_at = excluded.updated_at
+     source = excluded.source, rate_limit = excluded.rate_limit, rate_burst = excluded.rate_burst,
+     max_request = excluded.max_request, max_answer = excluded.max_answer, updated_at = excluded.updated_at
      WHERE targets.removed_at IS NULL";
 const REMOVE_TARGET: &str = "UPDATE targets SET removed_at = {now} WHERE id = $1 AND removed_at IS NULL";
 const REMOVE_KEYS: &str = "DELETE FROM signing_keys WHERE target_id = $1";
@@ -206,7 +207,11 @@ async fn put_target(work: &mut Work, masters: &MasterKeys, target: &Target) -> R
         .bind(word(&target.payload))
         .bind(word(&target.payload_encoding))
         .bind(i64::from(target.paused))
-        .bind(word(&target.source));
+        .bind(word(&target.source))
+        .bind(target.limits.rate.map(|rate| rate.to_string()))
+        .bind(target.limits.burst.map(|burst| i64::from(burst.get())))
+        .bind(target.limits.max_request.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)))
+        .bind(target.limits.max_answer.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)));
     if work.run(statement).await? != 1 {
         return Err(StoreError::TargetRemoved { target: target.id.clone() });
     }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{Definitions, Execution, ExecutionTarget, SigningKey, Target, TargetId, TargetName};
+use domain::{Definitions, Execution, ExecutionTarget, Limits, SigningKey, Target, TargetId, TargetName};
 use sqlx::any::AnyRow;
 
 use super::{
@@ -20,8 +20,8 @@ use crate::StoreError;
 pub(super) const LOCK_REVISION: &str = "SELECT revision FROM revision WHERE id = 1 {for update}";
 const REVISION: &str = "SELECT revision FROM revision WHERE id = 1";
 const TARGETS: &str = "SELECT id, name, kind, endpoint, timeout, interrupt_on_error, ordering, max_in_flight, start,
-     start_position, headers, excluded, payload, payload_encoding, paused, source
-     FROM targets WHERE removed_at IS NULL ORDER BY name, id";
+     start_position, headers, excluded, payload, payload_encoding, paused, source, rate_limit, rate_burst, max_request,
+     max_answer FROM targets WHERE removed_at IS NULL ORDER BY name, id";
 const SIGNING_KEYS: &str =
     "SELECT target_id, signing_key, sealed_with, expires_at FROM signing_keys ORDER BY target_id, ordinal";
 const EXECUTIONS: &str = "SELECT id, condition, instance_id, excluded, source FROM executions ORDER BY condition, instance_id IS NOT NULL, instance_id";
@@ -136,6 +136,7 @@ fn target(row: &AnyRow, keys: &mut KeysOf) -> Result<Target, sqlx::Error> {
         interrupt_on_error: row::flag(row, "interrupt_on_error")?,
         ordering: row::word(row, "ordering")?,
         max_in_flight: row::count(row, "max_in_flight")?,
+        limits: limits(row)?,
         start: row::parsed(row, "start")?,
         start_position: row::parsed(row, "start_position")?,
         headers: row::json::<BTreeMap<String, String>>(row, "headers")?,
@@ -144,6 +145,17 @@ fn target(row: &AnyRow, keys: &mut KeysOf) -> Result<Target, sqlx::Error> {
         payload_encoding: row::word(row, "payload_encoding")?,
         paused: row::flag(row, "paused")?,
         source: row::word(row, "source")?,
+    })
+}
+
+fn limits(row: &AnyRow) -> Result<Limits, sqlx::Error> {
+    let number =
+        |column| Ok::<_, sqlx::Error>(row::optional_number(row, column)?.and_then(|number| number.try_into().ok()));
+    Ok(Limits {
+        rate: row::optional_parsed(row, "rate_limit")?,
+        burst: row::optional_number(row, "rate_burst")?.and_then(|burst| u32::try_from(burst).ok()?.try_into().ok()),
+        max_request: number("max_request")?,
+        max_answer: number("max_answer")?,
     })
 }
 

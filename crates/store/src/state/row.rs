@@ -64,6 +64,14 @@ where
     text(row, column)?.parse().map_err(|error| wrong(column, error))
 }
 
+/// A column whose text parses, or nothing.
+pub(super) fn optional_parsed<T>(row: &AnyRow, column: &str) -> Result<Option<T>, sqlx::Error>
+where
+    T: FromStr<Err: Display>,
+{
+    optional_text(row, column)?.map(|_| parsed(row, column)).transpose()
+}
+
 /// A column that holds a word in JSON's spelling, without its quotes.
 pub(super) fn word<T: serde::de::DeserializeOwned>(row: &AnyRow, column: &str) -> Result<T, sqlx::Error> {
     serde_json::from_value(serde_json::Value::String(text(row, column)?)).map_err(|error| wrong(column, error))

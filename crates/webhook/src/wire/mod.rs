@@ -19,7 +19,7 @@ use url::Url;
 
 use self::witness::{Watched, WitnessLayer};
 pub(crate) use self::{trouble::Trouble, witness::Hop};
-use crate::{DeliveryError, DeliveryOptions, egress::Guard};
+use crate::{DeliveryError, DeliveryOptions, egress::Guard, excerpt::Excerpt};
 
 /// Shorter than what common balancers and servers keep an idle connection for (60 s and more), so that it is mostly this
 /// side that closes it.
@@ -87,13 +87,16 @@ impl Wire {
         hop.watch(client.execute(request)).await.map_err(|error| Trouble::of(&error, hop))
     }
 
-    /// Reads what is left of an answer, so that its connection can be used again; at most so much of it.
+    /// Reads what is left of an answer, so that its connection can be used again; at most so much of it, or what the target
+    /// says if that is less.
     ///
     /// The head has said everything, so a body that breaks off is no failure. A connection whose answer is not read to
     /// its end is closed.
-    pub(crate) async fn drain(&self, mut answer: Response) {
-        let mut left = self.max_answer;
+    pub(crate) async fn drain(&self, mut answer: Response, most: Option<u64>, excerpt: &mut Excerpt) {
+        let most = most.and_then(|most| usize::try_from(most).ok());
+        let mut left = most.map_or(self.max_answer, |most| most.min(self.max_answer));
         while let Ok(Some(chunk)) = answer.chunk().await {
+            excerpt.take(&chunk[..chunk.len().min(left)]);
             match left.checked_sub(chunk.len()) {
                 Some(rest) => left = rest,
                 None => return,

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use domain::Target;
 
+use webhook::Keep;
+
 use crate::{
-    OK, SECRET, assert_outcome, deliver, deliverer, samples,
+    OK, SECRET, assert_outcome, deliver, deliver_keeping, deliverer, samples,
     server::{Reply, Server},
 };
 
@@ -80,6 +82,49 @@ async fn a_huge_answer_is_read_to_its_limit_only() {
         assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
         assert!(server.written() < MUCH / 4, "{} bytes were taken", server.written());
     }
+}
+
+#[tokio::test]
+async fn a_target_can_have_less_of_its_answers_read() {
+    const MUCH: usize = 100 * 1024 * 1024;
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {MUCH}\r\n\r\n");
+    let server = Server::start(move |_| Reply::SendMuch(head.clone(), MUCH)).await;
+    let mut target = samples::target(&server.url("/"));
+    target.limits.max_answer = Some(100);
+    let answer = deliver_keeping(&deliverer(), &target, Keep::Everything).await;
+    assert_outcome(&answer, "delivered");
+    assert_eq!(answer.body.map(|body| body.len()), Some(100));
+
+    // More than the daemon's own bound is not to be had.
+    target.limits.max_answer = Some(u64::MAX);
+    let before = server.written();
+    assert_outcome(&deliver(&deliverer(), &target).await, "delivered");
+    assert!(server.written() - before < MUCH / 4, "{} bytes were taken", server.written() - before);
+}
+
+#[tokio::test]
+async fn the_beginning_of_an_answer_is_kept_where_it_is_asked_for() {
+    let server = Server::start(|request| {
+        let code = if request.head.contains("/fails") { "500 Oh" } else { "200 OK" };
+        Reply::Send(format!("HTTP/1.1 {code}\r\nContent-Length: 14\r\n\r\nno such tenant"))
+    })
+    .await;
+    let (well, fails) = (samples::target(&server.url("/")), samples::target(&server.url("/fails")));
+    let deliverer = deliverer();
+    for (keep, target, kept) in [
+        (Keep::Nothing, &fails, false),
+        (Keep::Failures, &well, false),
+        (Keep::Failures, &fails, true),
+        (Keep::Everything, &well, true),
+    ] {
+        let answer = deliver_keeping(&deliverer, target, keep).await;
+        assert_eq!(answer.body.as_deref(), kept.then_some("no such tenant"), "{keep:?}");
+    }
+    let cut = "HTTP/1.1 500 Oh\r\nContent-Length: 100\r\n\r\nhalf";
+    let cut = Server::start(|_| Reply::SendAndHang(cut.to_owned())).await;
+    let target = Target { timeout: Duration::from_millis(200), ..samples::target(&cut.url("/")) };
+    let answer = deliver_keeping(&deliverer, &target, Keep::Failures).await;
+    assert_eq!(answer.body.as_deref(), Some("half"));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ mod unawaited;
 use std::time::Duration;
 
 use domain::{Outcome, Target};
-use webhook::{Answer, Call, Deliverer, DeliveryOptions};
+use webhook::{Answer, Call, Deliverer, DeliveryOptions, Keep};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -36,9 +36,13 @@ fn deliverer() -> Deliverer {
 }
 
 async fn deliver(deliverer: &Deliverer, target: &Target) -> Answer {
+    deliver_keeping(deliverer, target, Keep::Nothing).await
+}
+
+async fn deliver_keeping(deliverer: &Deliverer, target: &Target, keep: Keep) -> Answer {
     let event = samples::event();
     let now = "2025-03-27T10:22:44Z".parse().expect("a valid time");
-    deliverer.deliver(Call { target, event: &event, attempt: 1, previous: None, generation: 0, now }).await
+    deliverer.deliver(Call { target, event: &event, attempt: 1, previous: None, generation: 0, now, keep }).await
 }
 
 /// Checks the whole of an outcome in one line: `delivered`, `failed: …`, `unavailable: …`.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use domain::{PayloadEncoding, SigningKey, Target};
-use webhook::Call;
+use domain::{Limits, PayloadEncoding, SigningKey, Target};
+use webhook::{Call, Keep};
 
-use crate::{OK, deliver, deliverer, samples, server::Server};
+use crate::{OK, assert_outcome, deliver, deliverer, samples, server::Server};
 
 #[tokio::test]
 async fn a_signed_request() {
@@ -21,6 +21,7 @@ async fn a_signed_request() {
             previous: Some(("1743070963.1".parse().expect("a valid position"), 2)),
             generation: 0,
             now: "2025-03-27T10:22:44.5Z".parse().expect("a valid time"),
+            keep: Keep::Nothing,
         })
         .await;
     assert_eq!((answer.outcome.label(), answer.status), ("delivered", Some(200)));
@@ -93,8 +94,33 @@ async fn a_large_payload_arrives_whole() {
     let payload = format!("\"{}\"", "x".repeat(5_000_000));
     let event = domain::Event { payload: Some(payload.clone().into()), ..samples::event() };
     let now = domain::Timestamp::UNIX_EPOCH;
-    deliverer().deliver(Call { target: &target, event: &event, attempt: 1, previous: None, generation: 0, now }).await;
+    deliverer()
+        .deliver(Call {
+            target: &target,
+            event: &event,
+            attempt: 1,
+            previous: None,
+            generation: 0,
+            now,
+            keep: Keep::Nothing,
+        })
+        .await;
     let [request] = &server.received()[..] else { panic!("one request") };
     assert_eq!(request.body, webhook::body(&event, &target));
     assert!(request.body.ends_with(format!("{payload}}}").as_bytes()));
+}
+
+#[tokio::test]
+async fn a_request_that_is_larger_than_the_target_takes_is_not_sent() {
+    let server = Server::answering(OK).await;
+    let mut target = samples::target(&server.url("/?token=s3cret"));
+    let body = webhook::body(&samples::event(), &target).len() as u64;
+    target.limits = Limits { max_request: Some(body - 1), ..Limits::default() };
+    let answer = deliver(&deliverer(), &target).await;
+    let told = format!("failed: not sent: the request has {body} bytes, and the target's max_request is {}", body - 1);
+    assert_outcome(&answer, &told);
+    assert_eq!((answer.status, server.received().len()), (None, 0));
+    target.limits.max_request = Some(body);
+    assert_outcome(&deliver(&deliverer(), &target).await, "delivered");
+    assert_eq!(server.received().len(), 1);
 }
