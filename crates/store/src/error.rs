@@ -139,6 +139,26 @@ pub enum StoreError {
         /// Whose event.
         target: TargetId,
     },
+    /// There is no such attempt, or not any more.
+    #[error("there is no attempt {id}; `postrider delivery list` shows those that are kept")]
+    NoAttempt {
+        /// The one that was asked for.
+        id: i64,
+    },
+    /// The target still has this event before it.
+    #[error(
+        "{target} has not settled this event yet: it is sent anyway, or waits in `postrider failed list`; nothing was changed"
+    )]
+    NotSettled {
+        /// Whose event.
+        target: TargetId,
+    },
+    /// Somebody asked for it before.
+    #[error("this event is being sent to {target} again already; nothing was changed")]
+    SentAgainAlready {
+        /// Whose event.
+        target: TargetId,
+    },
     /// The definitions would not hold together.
     #[error(transparent)]
     Definition(#[from] DefinitionError),

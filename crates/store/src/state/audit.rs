@@ -18,7 +18,7 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// Who.
     pub actor: String,
-    /// What: `apply`, `pause`, `resume`, `seek`, `skip`, `retry`, `discard`, and for definitions `target.create`,
+    /// What: `apply`, `pause`, `resume`, `seek`, `skip`, `retry`, `discard`, `resend`, and for definitions `target.create`,
     /// `target.update`, `target.rotate_key`, `target.delete`, `execution.set`, `execution.delete`, and `key.rotate_master`.
     pub act: String,
     /// On which target.

@@ -1,4 +1,5 @@
-//! What postrider keeps: definitions, cursors, failed events, leases, the horizon's watermark and the audit.
+//! What postrider keeps: definitions, cursors, failed events, leases, the horizon's watermark,
+//! the log of attempts and the audit.
 //!
 //! The cast: [`State`] is the door and each file beside this one a part of it. Whoever writes a cursor presents its
 //! epoch; an operator's act and a new owner raise it. An operator's act also raises the revision, by which a running
@@ -18,6 +19,7 @@ mod cursors;
 mod database;
 mod definitions;
 mod denials;
+mod deliveries;
 mod failed;
 mod horizon;
 mod keys;
@@ -25,12 +27,15 @@ mod leases;
 mod lock;
 mod migrate;
 mod operate;
+mod resend;
 mod row;
 mod seal;
+mod sweep;
 
 pub use apply::DefinitionsChange;
 pub use audit::AuditEntry;
 pub use cursors::Claim;
+pub use deliveries::{Attempt, AttemptFilter, AttemptId, RecordedAttempt};
 pub use failed::FailedFilter;
 pub use horizon::HorizonMark;
 pub use keys::MasterRotation;
@@ -38,6 +43,7 @@ pub use leases::{Lease, LeaseInfo, WorkerId, WorkerInfo};
 pub use lock::DaemonLock;
 pub use migrate::Migrated;
 pub use seal::{MasterKey, MasterKeyError, MasterKeyId, MasterKeys, SealError};
+pub use sweep::{Retention, Sweep};
 
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
 //! Every test of the state runs on both databases, through [`on_both`].
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use domain::{
     Cursor, CursorState, Definitions, EventKey, Execution, ExecutionTarget, FailedEvent, FailedStatus, InstanceId,
-    PayloadEncoding, Position, Settlement, Source, Target, TargetId, Timestamp,
+    Limits, PayloadEncoding, Position, Settlement, Source, Target, TargetId, Timestamp,
 };
 use postrider_store::{DefinitionsChange, Lease, MasterKeys, State, StateOptions, WorkerId, WorkerInfo};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
@@ -154,6 +154,12 @@ pub fn target(name: &str) -> Target {
         interrupt_on_error: true,
         signing_keys: vec!["first key".into(), "second key".into()],
         max_in_flight: 8,
+        limits: Limits {
+            rate: Some("90/m".parse().expect("it is a rate")),
+            burst: NonZeroU32::new(3),
+            max_request: Some(256 * 1024),
+            max_answer: Some(u64::from(u32::MAX) + 1),
+        },
         headers: BTreeMap::from([("X-Tenant".to_owned(), "acme \"quoted\"".to_owned())]),
         exclude: vec!["user.human.password.*".parse().expect("it is a pattern")],
         payload_encoding: PayloadEncoding::Json,

@@ -1,0 +1,113 @@
+//! An operator has an event sent again that its target has settled: delivered, or given up. The cursor does not move.
+//!
+//! Behind the cursor the event becomes a failed one that is retried, as `failed retry` has it. Settled ahead of the cursor it
+//! becomes open again: the cursor waits for it in its turn.
+
+use std::collections::BTreeSet;
+
+use domain::{Ahead, Cursor, CursorId, EventKey, FailedEvent, FailedStatus, TargetId, Timestamp};
+
+use super::{
+    State,
+    audit::{self, Record},
+    cursors,
+    database::Work,
+    deliveries::{self, AttemptId, RecordedAttempt},
+    failed,
+    row::{self, FAILED_COLUMNS},
+};
+use crate::StoreError;
+
+const CURSOR: &str = "SELECT cursors.id FROM cursors JOIN targets ON targets.id = cursors.target_id
+     WHERE cursors.target_id = $1 AND cursors.instance_id = $2 AND targets.removed_at IS NULL";
+const FAILED: &str = "FROM failed_events WHERE cursor_id = $1 AND position = $2 AND in_tx_order = $3
+     AND event_instance_id = $4 AND aggregate_type = $5 AND aggregate_id = $6 AND sequence = $7";
+const NOW: &str = "SELECT {now} AS now";
+const OPEN: &str = "UPDATE cursors SET epoch = epoch + 1, ahead = $1, last_updated = {now} WHERE id = $2";
+
+impl State {
+    /// Has the event of this attempt sent to its target again, and says which it is. Its failures are counted anew.
+    ///
+    /// With `dry_run` everything is looked at and nothing changes. What is refused: an event that is not settled yet
+    /// ([`StoreError::NotSettled`]), and one that is being sent again already ([`StoreError::SentAgainAlready`]).
+    pub async fn resend(&self, id: AttemptId, dry_run: bool, actor: &str) -> Result<RecordedAttempt, StoreError> {
+        let mut work = self.database.write("send an event again").await?;
+        let recorded = deliveries::by_id(&mut work, id).await?.ok_or(StoreError::NoAttempt { id: id.0 })?;
+        let attempt = &recorded.attempt;
+        let cursor = lock_cursor(&mut work, &recorded).await?;
+        let known = failed_event(&mut work, cursor.id, &attempt.key).await?;
+        let opened = opened(&cursor, &attempt.key, known.as_ref(), &recorded.attempt.target_id)?;
+        if dry_run {
+            work.rollback().await?;
+            return Ok(recorded);
+        }
+        let now = now(&mut work).await?;
+        let again = FailedEvent {
+            key: attempt.key.clone(),
+            event_type: attempt.event_type.clone(),
+            failure_count: 0,
+            status: FailedStatus::Retrying,
+            error: "sent again by an operator".to_owned(),
+            first_failed: now,
+            last_failed: now,
+        };
+        failed::put(&mut work, &[(cursor.id, &again)]).await?;
+        if let Some(ahead) = opened {
+            work.run(work.sql(OPEN).bind(row::to_json(&ahead)).bind(cursor.id.0)).await?;
+        }
+        let was = known.map_or("settled", |known| known.status.as_str());
+        let entry = Record {
+            actor,
+            act: "resend",
+            target: Some(&cursor.target_id),
+            instance: Some(&cursor.instance_id),
+            from: Some(format!("{was} {} at {}", attempt.event_type, attempt.key)),
+            to: Some(FailedStatus::Retrying.to_string()),
+            reason: None,
+        };
+        audit::record(&mut work, entry).await?;
+        audit::raise_revision(&mut work).await?;
+        work.commit().await?;
+        Ok(recorded)
+    }
+}
+
+/// What is settled ahead of the cursor, without this event; `None` where the event lies behind the cursor.
+fn opened(
+    cursor: &Cursor,
+    key: &EventKey,
+    known: Option<&FailedEvent>,
+    target: &TargetId,
+) -> Result<Option<Ahead>, StoreError> {
+    if *key <= cursor.key {
+        return match known.map(|known| known.status) {
+            Some(FailedStatus::Retrying) => Err(StoreError::SentAgainAlready { target: target.clone() }),
+            _ => Ok(None),
+        };
+    }
+    let settled = cursor.ahead.as_ref().filter(|ahead| ahead.settles(key));
+    let mut ahead = settled.cloned().ok_or_else(|| StoreError::NotSettled { target: target.clone() })?;
+    if let Err(place) = ahead.open.binary_search(key) {
+        ahead.open.insert(place, key.clone());
+    }
+    Ok(Some(ahead))
+}
+
+async fn lock_cursor(work: &mut Work, recorded: &RecordedAttempt) -> Result<Cursor, StoreError> {
+    let (target, instance) = (&recorded.attempt.target_id, &recorded.attempt.instance_id);
+    let row = work.row(work.sql(CURSOR).bind(target.to_string()).bind(instance.to_string())).await?;
+    let id = work.decoded(row.map(|row| row::number(&row, "id").map(CursorId)).transpose())?;
+    let locked = cursors::lock(work, &id.into_iter().collect::<BTreeSet<_>>()).await?.pop();
+    locked.ok_or_else(|| StoreError::NoTarget { target: target.clone() })
+}
+
+async fn failed_event(work: &mut Work, cursor: CursorId, key: &EventKey) -> Result<Option<FailedEvent>, StoreError> {
+    let sql = format!("SELECT {FAILED_COLUMNS} {FAILED}");
+    let row = work.row(row::bind_key!(work.sql(&sql).bind(cursor.0), key)).await?;
+    work.decoded(row.as_ref().map(row::failed).transpose())
+}
+
+async fn now(work: &mut Work) -> Result<Timestamp, StoreError> {
+    let row = work.row(work.sql(NOW)).await?.ok_or_else(|| work.invalid("the database has no clock"))?;
+    work.decoded(row::time(&row, "now"))
+}
