@@ -151,13 +151,13 @@ pub enum StoreError {
     )]
     NotSettled {
         /// Whose event.
-        target: TargetId,
+        target: TargetName,
     },
     /// Somebody asked for it before.
     #[error("this event is being sent to {target} again already; nothing was changed")]
     SentAgainAlready {
         /// Whose event.
-        target: TargetId,
+        target: TargetName,
     },
     /// The definitions would not hold together.
     #[error(transparent)]

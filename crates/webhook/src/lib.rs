@@ -3,6 +3,7 @@
 //! - [`body()`] is what is sent and signed; `headers` is what goes with it, and what a target may add ([`check_headers`]).
 //! - [`Deliverer`] makes the call: it follows redirects, sends once more where a kept-alive connection turned out to be
 //!   closed, and keeps the time.
+//! - `excerpt` keeps the beginning of an answer's body, where somebody wants to read it ([`Keep`]).
 //! - `verdict` is the table of answers: delivered, failed, or the endpoint's own trouble.
 //! - `egress` refuses every address that is not public, unless it is allowed ([`Allow`]), when it is dialled.
 //! - `wire` is the HTTP client. Only this crate knows `reqwest`, and only `wire` knows what its errors look like.

@@ -1,11 +1,9 @@
-//! An operator has an event sent again that its target has settled: delivered, or given up. The cursor does not move.
-//!
-//! Behind the cursor the event becomes a failed one that is retried, as `failed retry` has it. Settled ahead of the cursor it
-//! becomes open again: the cursor waits for it in its turn.
+//! An operator has an event sent again that its target has settled: delivered, or given up. The event becomes a failed one that
+//! is retried, as `failed retry` has it; the cursor does not move, and what is settled ahead of it stays settled.
 
 use std::collections::BTreeSet;
 
-use domain::{Ahead, Cursor, CursorId, EventKey, FailedEvent, FailedStatus, TargetId, Timestamp};
+use domain::{Cursor, CursorId, EventKey, FailedEvent, FailedStatus, Timestamp};
 
 use super::{
     State,
@@ -23,7 +21,6 @@ const CURSOR: &str = "SELECT cursors.id FROM cursors JOIN targets ON targets.id 
 const FAILED: &str = "FROM failed_events WHERE cursor_id = $1 AND position = $2 AND in_tx_order = $3
      AND event_instance_id = $4 AND aggregate_type = $5 AND aggregate_id = $6 AND sequence = $7";
 const NOW: &str = "SELECT {now} AS now";
-const OPEN: &str = "UPDATE cursors SET epoch = epoch + 1, ahead = $1, last_updated = {now} WHERE id = $2";
 
 impl State {
     /// Has the event of this attempt sent to its target again, and says which it is. Its failures are counted anew.
@@ -36,7 +33,12 @@ impl State {
         let attempt = &recorded.attempt;
         let cursor = lock_cursor(&mut work, &recorded).await?;
         let known = failed_event(&mut work, cursor.id, &attempt.key).await?;
-        let opened = opened(&cursor, &attempt.key, known.as_ref(), &recorded.attempt.target_id)?;
+        if !cursor.has_settled(&attempt.key) {
+            return Err(StoreError::NotSettled { target: recorded.target });
+        }
+        if known.as_ref().is_some_and(|known| known.status == FailedStatus::Retrying) {
+            return Err(StoreError::SentAgainAlready { target: recorded.target });
+        }
         if dry_run {
             work.rollback().await?;
             return Ok(recorded);
@@ -52,9 +54,6 @@ impl State {
             last_failed: now,
         };
         failed::put(&mut work, &[(cursor.id, &again)]).await?;
-        if let Some(ahead) = opened {
-            work.run(work.sql(OPEN).bind(row::to_json(&ahead)).bind(cursor.id.0)).await?;
-        }
         let was = known.map_or("settled", |known| known.status.as_str());
         let entry = Record {
             actor,
@@ -70,27 +69,6 @@ impl State {
         work.commit().await?;
         Ok(recorded)
     }
-}
-
-/// What is settled ahead of the cursor, without this event; `None` where the event lies behind the cursor.
-fn opened(
-    cursor: &Cursor,
-    key: &EventKey,
-    known: Option<&FailedEvent>,
-    target: &TargetId,
-) -> Result<Option<Ahead>, StoreError> {
-    if *key <= cursor.key {
-        return match known.map(|known| known.status) {
-            Some(FailedStatus::Retrying) => Err(StoreError::SentAgainAlready { target: target.clone() }),
-            _ => Ok(None),
-        };
-    }
-    let settled = cursor.ahead.as_ref().filter(|ahead| ahead.settles(key));
-    let mut ahead = settled.cloned().ok_or_else(|| StoreError::NotSettled { target: target.clone() })?;
-    if let Err(place) = ahead.open.binary_search(key) {
-        ahead.open.insert(place, key.clone());
-    }
-    Ok(Some(ahead))
 }
 
 async fn lock_cursor(work: &mut Work, recorded: &RecordedAttempt) -> Result<Cursor, StoreError> {

@@ -109,7 +109,8 @@ async fn more_than_one_batch_goes() {
 async fn attempts_go_by_age_and_by_number() {
     on_both(async |fixture| {
         fixture.define(&["crm", "billing"]).await;
-        let now = Timestamp::from_microsecond(fixture.number("SELECT min(updated_at) FROM targets").await).expect("it is a time");
+        let now = Timestamp::from_microsecond(fixture.number("SELECT min(updated_at) FROM targets").await)
+            .expect("it is a time");
         let ago = |name: &str, hours: i64| Attempt {
             started_at: now - domain::SignedDuration::from_hours(hours),
             ..attempt(name, 0)
