@@ -3,27 +3,31 @@
 //! The cast: [`Engine`] waits for the lease, then leads: [`tail`](mod@tail) reads the events table up to the horizon into
 //! one [`feed`] per instance; a [`courier`](mod@courier) per target and instance reads its feed, drives its
 //! `domain::window` and calls through `webhook`; the [`ledger`] commits what they settled, in groups. The [`lease`]
-//! keeper makes sure that only one daemon does so.
+//! keeper makes sure that only one daemon does so. Beside them [`attempts`] are written down, a [`limit`] keeps calls apart,
+//! and the [`sweeper`] removes what is kept no longer.
 //!
 //! Invariants: every task is owned by the [`supervisor`] and ends through a token; nothing is sent unless the lease
 //! runs; no cursor moves but through the ledger, which presents its epoch.
 //!
 //! What this crate deliberately does not do: SQL (`store`), HTTP (`webhook`), decisions about one event (`domain`).
 
+mod attempts;
 mod clock;
 mod courier;
 mod feed;
 mod figures;
 mod lease;
 mod ledger;
+mod limit;
 mod options;
 mod resolve;
 mod retry;
 mod status;
 mod supervisor;
+mod sweeper;
 mod tail;
 
-pub use options::Options;
+pub use options::{DeliveryLog, Options};
 pub use resolve::{ResolveError, Resolved, resolve_start};
 pub use retry::Retry;
 pub use status::{Readiness, Status};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::window::Policy;
+use store::Retention;
 
 /// See `config.example.toml` for what each setting is for.
 #[derive(Clone, Debug)]
@@ -27,6 +28,25 @@ pub struct Options {
     pub lease_duration: Duration,
     /// How long calls in flight and the last commit may take at the end.
     pub shutdown_grace: Duration,
+    /// Which attempts are written down.
+    pub delivery_log: DeliveryLog,
+    /// How long things are kept that nothing needs any more.
+    pub retention: Retention,
+}
+
+/// Which attempts are written down, for operators to read.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub enum DeliveryLog {
+    /// None.
+    Off,
+    /// Those that failed.
+    #[default]
+    Failures,
+    /// Those that failed, and a share of the others.
+    All {
+        /// The share, from 0 to 1.
+        sample: f64,
+    },
 }
 
 impl Default for Options {
@@ -42,6 +62,8 @@ impl Default for Options {
             max_group: 500,
             lease_duration: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(30),
+            delivery_log: DeliveryLog::default(),
+            retention: Retention::default(),
         }
     }
 }

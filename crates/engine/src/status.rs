@@ -21,6 +21,7 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+use store::Sweep;
 
 use crate::figures::{Figures, Standing};
 
@@ -51,6 +52,11 @@ struct Failed {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Swept {
+    what: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct Holder {
     pid: String,
     role: String,
@@ -72,6 +78,8 @@ pub struct Status {
     commits: Counter,
     committed_cursors: Counter,
     commit_seconds: Histogram,
+    attempts_dropped: Counter,
+    swept: Family<Swept, Counter>,
     seen: Mutex<Seen>,
 }
 
@@ -103,6 +111,8 @@ impl Default for Status {
             commits: Counter::default(),
             committed_cursors: Counter::default(),
             commit_seconds: call_seconds(),
+            attempts_dropped: Counter::default(),
+            swept: Family::default(),
             seen: Mutex::default(),
         };
         status.register();
@@ -143,6 +153,12 @@ impl Status {
         registry.register("commits", "Groups committed to the state", self.commits.clone());
         registry.register("committed_cursors", "Cursors committed in them", self.committed_cursors.clone());
         registry.register_with_unit("commit", "How long commits took", Unit::Seconds, self.commit_seconds.clone());
+        registry.register(
+            "delivery_log_dropped",
+            "Attempts that were not written down, because the state did not take them in time",
+            self.attempts_dropped.clone(),
+        );
+        registry.register("retention_removed", "Rows removed because they are kept no longer", self.swept.clone());
     }
 
     /// Whether the daemon can do its work.
@@ -204,6 +220,16 @@ impl Status {
             self.deliveries.get_or_create(&label).inc();
             self.durations.get_or_create(&OfTarget { target: label.target }).observe(took.as_secs_f64());
         }
+    }
+
+    /// Attempts were not written down.
+    pub(crate) fn attempts_dropped(&self, attempts: u64) {
+        self.attempts_dropped.inc_by(attempts);
+    }
+
+    /// So much was removed because it is kept no longer.
+    pub(crate) fn swept(&self, what: Sweep, removed: u64) {
+        self.swept.get_or_create(&Swept { what: what.as_str() }).inc_by(removed);
     }
 
     /// The databases are not reached yet, for this reason; an engine that runs knows better from then on.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};
 use url::Url;
 
 /// The environment variable that names the server for tests: a superuser's URL.
@@ -104,6 +104,14 @@ impl TestDatabase {
     pub async fn execute(&self, sql: &str) {
         let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await;
         done.unwrap_or_else(|error| panic!("the test's SQL failed: {error}\n{sql}"));
+    }
+
+    /// Keeps everybody else from a table until what is returned is dropped.
+    pub async fn lock_table(&self, table: &str) -> Transaction<'static, Postgres> {
+        let mut held = self.pool.begin().await.expect("a transaction can begin");
+        let lock = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *held).await.expect("the table is there");
+        held
     }
 
     /// The only value of the only row, as text; `None` for NULL.

@@ -29,10 +29,12 @@ impl Courier {
                 previous: send.previous,
                 generation,
                 now: clock::wall(),
+                keep: shared.attempts.keep(),
             };
             let answer = shared.deliverer.deliver(call).await;
             if target.kind != TargetKind::Async {
                 figures.called(&answer.outcome, answer.duration);
+                shared.attempts.made(&call, &answer);
             }
             (send.ticket, answer)
         })

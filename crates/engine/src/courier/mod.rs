@@ -25,7 +25,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use webhook::Deliverer;
 
-use crate::{Options, Retry, Status, feed::Feed, figures::Figures, lease::Held, ledger::Ledger, tail::Safe};
+use crate::{
+    Options, Retry, Status, attempts::Attempts, feed::Feed, figures::Figures, lease::Held, ledger::Ledger,
+    limit::Limits, tail::Safe,
+};
 pub(crate) use crowd::Crowd;
 use walk::{Ended, Walk};
 
@@ -36,6 +39,8 @@ pub(crate) struct Shared {
     pub state: State,
     pub deliverer: Deliverer,
     pub ledger: Ledger,
+    pub attempts: Arc<Attempts>,
+    pub limits: Limits,
     pub held: Held,
     pub router: Arc<ArcSwap<Router>>,
     pub status: Arc<Status>,

@@ -148,7 +148,14 @@ impl<'a> Walk<'a> {
     /// Makes the calls that may be made now. Gives the time to come back at, if something waits for one.
     fn send(&mut self) -> Option<Duration> {
         while self.courier.shared.held.runs() {
-            match self.window.next(clock::now()) {
+            let now = clock::now();
+            // A token of the target's rate is taken for each call, and only if there is one to make.
+            if self.window.can_send(now)
+                && let Err(until) = self.courier.shared.limits.ready(&self.courier.target.borrow())
+            {
+                return Some(until);
+            }
+            match self.window.next(now) {
                 Step::Send(send) => self.calls.push(self.courier.call(send, self.cursor.generation)),
                 Step::WaitUntil(at) => return Some(at),
                 Step::Halted => return Some(clock::boottime() + self.courier.shared.options.requeue_every),

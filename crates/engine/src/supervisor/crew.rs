@@ -25,6 +25,8 @@ pub(super) enum Task {
     Courier(Place),
     Tail,
     Ledger,
+    Attempts,
+    Sweeper,
     Keeper,
 }
 
@@ -122,6 +124,8 @@ impl Crew {
                 Some(Ok(Task::Keeper)) => {}
                 Some(Ok(Task::Tail)) => return Err(EngineError::TaskEnded("tail")),
                 Some(Ok(Task::Ledger)) => return Err(EngineError::TaskEnded("ledger")),
+                Some(Ok(Task::Attempts)) => return Err(EngineError::TaskEnded("log of attempts")),
+                Some(Ok(Task::Sweeper)) => return Err(EngineError::TaskEnded("sweeper")),
                 Some(Err(panic)) => {
                     error!(%panic, "a task broke down");
                     return Err(EngineError::TaskEnded("task that broke down"));

@@ -22,9 +22,13 @@ use tracing::{error, info, warn};
 use webhook::Deliverer;
 
 use crate::{
-    Options, Retry, Status, clock, courier,
+    Options, Retry, Status,
+    attempts::Attempts,
+    clock, courier,
     lease::Held,
     ledger::Ledger,
+    limit::Limits,
+    sweeper,
     tail::{Feeds, Tail},
 };
 use crew::{Crew, Task};
@@ -73,6 +77,7 @@ pub struct Engine {
     parts: Parts,
     options: Options,
     status: Arc<Status>,
+    attempts: Arc<Attempts>,
 }
 
 /// What the state says when a daemon begins to lead.
@@ -92,16 +97,19 @@ impl Engine {
     /// A daemon that does nothing until it [runs](Self::run), and tells `status` how it goes.
     #[must_use]
     pub fn new(parts: Parts, options: Options, status: Arc<Status>) -> Self {
-        Self { parts, options, status }
+        let attempts = Arc::new(Attempts::new(options.delivery_log, Arc::clone(&status)));
+        Self { parts, options, status, attempts }
     }
 
     /// Runs until `stop`: then finishes the calls in flight, commits, gives the lease back.
     pub async fn run(self, stop: CancellationToken) -> Result<(), EngineError> {
         let lock = self.parts.state.lock_daemon()?;
         self.parts.state.end_dead_lease(&lock).await?;
-        let status = Arc::clone(&self.status);
-        (self.parts.deliverer)
-            .observe_unawaited(move |target, answer| status.called_unawaited(target, &answer.outcome, answer.duration));
+        let (status, attempts) = (Arc::clone(&self.status), Arc::clone(&self.attempts));
+        self.parts.deliverer.observe_unawaited(move |call, answer| {
+            status.called_unawaited(&call.target.id, &answer.outcome, answer.duration);
+            attempts.made(call, answer);
+        });
         while let Some(held) = self.stand_by(&stop).await {
             match self.lead(held, &stop).await? {
                 Led::Stopped => break,
@@ -169,6 +177,8 @@ impl Engine {
             state,
             deliverer,
             ledger: ledger.clone(),
+            attempts: Arc::clone(&self.attempts),
+            limits: Limits::default(),
             held: held.clone(),
             router,
             status: Arc::clone(&self.status),
@@ -191,6 +201,8 @@ impl Engine {
                 Task::Tail
             });
         }
+        tasks.spawn(write_attempts(Arc::clone(&shared), rest_stop.clone()));
+        tasks.spawn(sweep(Arc::clone(&shared), rest_stop.clone()));
         let keeper_stop = CancellationToken::new();
         let keeper = keep(held.clone(), Arc::clone(&shared), keeper_stop.clone());
         tasks.spawn(keeper);
@@ -290,6 +302,8 @@ impl Engine {
                     Ok(Task::Courier(place)) => crew.left(&place),
                     Ok(Task::Tail) => return Err(EngineError::TaskEnded("tail")),
                     Ok(Task::Ledger) => return Err(EngineError::TaskEnded("ledger")),
+                    Ok(Task::Attempts) => return Err(EngineError::TaskEnded("log of attempts")),
+                    Ok(Task::Sweeper) => return Err(EngineError::TaskEnded("sweeper")),
                     Err(panic) => {
                         error!(%panic, "a task broke down");
                         return Err(EngineError::TaskEnded("task that broke down"));
@@ -327,4 +341,16 @@ impl Engine {
 async fn keep(held: Held, shared: Arc<courier::Shared>, stop: CancellationToken) -> Task {
     held.keep(&shared.state, shared.options.lease_duration, &stop).await;
     Task::Keeper
+}
+
+/// The last attempts are given as long as the last commit usually needs, and never the whole grace.
+async fn write_attempts(shared: Arc<courier::Shared>, stop: CancellationToken) -> Task {
+    let last = (shared.options.shutdown_grace / 2).min(Duration::from_secs(5));
+    shared.attempts.write(&shared.state, last, &stop).await;
+    Task::Attempts
+}
+
+async fn sweep(shared: Arc<courier::Shared>, stop: CancellationToken) -> Task {
+    sweeper::run(&shared.state, &shared.options.retention, &shared.status, &stop).await;
+    Task::Sweeper
 }

@@ -1,6 +1,8 @@
 //! The engine on a real SQLite store, delivering to real receivers.
 
+mod attempts;
 mod delivery;
 mod house;
 mod interrupts;
+mod limits;
 mod orderings;
