@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     commands::{
-        apply, check, completions, cursor, demo, execution, explain, failed, key, listen, migrate, run, target, verify,
+        apply, check, completions, cursor, delivery, demo, execution, explain, failed, key, listen, migrate, run, target, verify,
     },
     config::Sources,
     context::Context,
@@ -65,6 +65,9 @@ enum Command {
     /// Failed events: what could not be delivered
     #[command(subcommand)]
     Failed(failed::FailedCommand),
+    /// Deliveries: the last attempts of each target
+    #[command(subcommand)]
+    Delivery(delivery::DeliveryCommand),
     /// What signing keys are encrypted with
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -104,6 +107,7 @@ impl Cli {
             Command::Explain(command) => command.run(&context).await,
             Command::Cursor(command) => command.run(&context).await,
             Command::Failed(command) => command.run(&context).await,
+            Command::Delivery(command) => command.run(&context).await,
             Command::Key(command) => command.run(&context).await,
             Command::Listen(command) => command.run(&context).await,
             Command::Verify(command) => command.run(&context).await,

@@ -16,6 +16,10 @@ pub fn fields(old: &Target, new: &Target) -> Vec<String> {
         named("signing_key", !same_keys(old, new)),
         named("ordering", old.ordering != new.ordering),
         shown("max_in_flight", old.max_in_flight.to_string(), new.max_in_flight.to_string()),
+        shown("rate_limit", said(old.limits.rate), said(new.limits.rate)),
+        shown("rate_burst", said(old.limits.burst), said(new.limits.burst)),
+        shown("max_request", said(old.limits.max_request), said(new.limits.max_request)),
+        shown("max_answer", said(old.limits.max_answer), said(new.limits.max_answer)),
         named("headers", old.headers != new.headers),
         named("exclude", old.exclude != new.exclude),
         named("payload", old.payload != new.payload),
@@ -33,6 +37,10 @@ pub fn execution(old: &Execution, new: &Execution) -> Vec<String> {
         .filter(|(_, differs)| *differs)
         .map(|(name, _)| name.to_owned())
         .collect()
+}
+
+fn said(limit: Option<impl ToString>) -> String {
+    limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string())
 }
 
 fn same_keys(old: &Target, new: &Target) -> bool {

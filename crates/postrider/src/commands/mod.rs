@@ -4,6 +4,7 @@ pub mod apply;
 pub mod check;
 pub mod completions;
 pub mod cursor;
+pub mod delivery;
 pub mod demo;
 mod edited;
 pub mod execution;

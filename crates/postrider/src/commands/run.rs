@@ -4,7 +4,7 @@ use std::{env, fs, process::ExitCode, sync::Arc, time::Duration};
 
 use admin::Admin;
 use clap::Args;
-use engine::{Engine, Options, Parts, Retry, Status};
+use engine::{DeliveryLog, Engine, Options, Parts, Retry, Status};
 use store::{EventStore, State, StoreError, WorkerId, WorkerInfo};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::{
     apply::{Mode, Plan},
     commands::check::plain_keys,
-    config::{Config, LogFormat, OnExhausted, Sources},
+    config::{Config, LogFormat, LoggedAttempts, OnExhausted, Sources},
     connect,
     context::Context,
     failure::FAILED,
@@ -215,6 +215,18 @@ fn options(config: &Config) -> Options {
         max_group: usize::try_from(config.ledger.max_group).unwrap_or(usize::MAX),
         lease_duration: config.lease.duration,
         shutdown_grace: config.shutdown_grace,
+        delivery_log: match config.delivery.log {
+            LoggedAttempts::Off => DeliveryLog::Off,
+            LoggedAttempts::Failures => DeliveryLog::Failures,
+            LoggedAttempts::All => DeliveryLog::All { sample: config.delivery.log_sample },
+        },
+        retention: store::Retention {
+            parked: config.retention.parked,
+            deliveries: config.retention.deliveries,
+            deliveries_per_target: config.retention.deliveries_per_target,
+            audit: config.retention.audit,
+            removed: config.retention.removed,
+        },
     }
 }
 

@@ -1,10 +1,10 @@
 //! `[[target]]` and `[[execution]]`, checked.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use domain::{
-    Condition, Definitions, Endpoint, Execution, ExecutionTarget, Ordering, PayloadEncoding, PayloadMode, Position,
-    SigningKey, Source, Start, Target, TargetId, TargetKind, TargetName, TypePattern,
+    Condition, Definitions, Endpoint, Execution, ExecutionTarget, Limits, Ordering, PayloadEncoding, PayloadMode,
+    Position, RateLimit, SigningKey, Source, Start, Target, TargetId, TargetKind, TargetName, TypePattern,
 };
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     raw::{RawCondition, RawExecution, RawTarget},
     secret::RawSecret,
     validate::Problems,
-    words::RawExecutionTarget,
+    words::{RawExecutionTarget, RawSize},
 };
 
 /// How the command line is called in messages.
@@ -43,6 +43,7 @@ pub struct TargetSpec {
     pub interrupt_on_error: bool,
     pub ordering: Ordering,
     pub max_in_flight: u32,
+    pub limits: Limits,
     pub start: Start,
     pub exclude: Vec<TypePattern>,
     pub payload: PayloadMode,
@@ -99,6 +100,7 @@ impl TargetSpec {
             signing_keys,
             ordering: self.ordering,
             max_in_flight: self.max_in_flight,
+            limits: self.limits,
             start: self.start,
             start_position,
             headers,
@@ -158,6 +160,7 @@ fn target(path: &str, raw: &RawTarget, defaults: Defaults, problems: &mut Proble
     if raw.max_in_flight == Some(0) {
         problems.add(at("max_in_flight"), "it must be at least 1");
     }
+    let limits = limits(path, raw, problems);
     let signing_keys: Vec<_> = (raw.signing_key.iter().map(|secret| ("signing_key".to_owned(), secret.clone())))
         .chain(raw.signing_keys.iter().zip(0..).map(|(key, index)| (format!("signing_keys[{index}]"), key.clone())))
         .collect();
@@ -178,6 +181,7 @@ fn target(path: &str, raw: &RawTarget, defaults: Defaults, problems: &mut Proble
         interrupt_on_error: raw.interrupt_on_error,
         ordering: raw.ordering,
         max_in_flight: raw.max_in_flight.unwrap_or(defaults.max_in_flight),
+        limits,
         start: raw.start.0,
         exclude,
         payload: raw.payload,
@@ -185,6 +189,30 @@ fn target(path: &str, raw: &RawTarget, defaults: Defaults, problems: &mut Proble
         signing_keys,
         headers: raw.headers.clone(),
     })
+}
+
+fn limits(path: &str, raw: &RawTarget, problems: &mut Problems) -> Limits {
+    let at = |key: &str| format!("{path}.{key}");
+    let rate = raw.rate_limit.as_deref().and_then(|text| problems.take(at("rate_limit"), text.parse::<RateLimit>()));
+    if raw.rate_burst.is_some() && raw.rate_limit.is_none() {
+        problems.add(at("rate_burst"), "it goes with rate_limit only; set that, or leave this out");
+    }
+    if raw.rate_burst == Some(0) {
+        problems.add(at("rate_burst"), "it must be at least 1");
+    }
+    let size = |size: Option<RawSize>| size.map(|RawSize(bytes)| bytes);
+    let (max_request, max_answer) = (size(raw.max_request), size(raw.max_answer));
+    if max_request == Some(0) {
+        problems.add(at("max_request"), "it must be at least 1 byte; leave it out for no limit");
+    }
+    let most = webhook::DeliveryOptions::default().max_answer as u64;
+    if max_answer.is_some_and(|bytes| bytes == 0 || bytes > most) {
+        problems.add(
+            at("max_answer"),
+            "it must be at least 1 byte and at most \"1MiB\", which is what is read if it is left out",
+        );
+    }
+    Limits { rate, burst: raw.rate_burst.and_then(NonZeroU32::new), max_request, max_answer }
 }
 
 fn execution(path: &str, raw: &RawExecution, problems: &mut Problems) -> Option<Execution> {

@@ -19,7 +19,7 @@ pub use self::{
     definitions::{COMMAND_LINE, DefinitionsSpec, TargetSpec},
     load::Sources,
     problem::{ConfigError, nearest},
-    raw::{HorizonName, LogFormat, OnExhausted, RawColumns},
+    raw::{HorizonName, LogFormat, LoggedAttempts, OnExhausted, RawColumns},
     secret::RawSecret,
     url::DatabaseUrl,
     validate::{Config, TableSpec},

@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use domain::{Ordering, PayloadEncoding, PayloadMode, TargetKind};
 use serde::Deserialize;
 
-use super::{secret::RawSecret, words::RawStart};
+use super::{
+    secret::RawSecret,
+    words::{RawSize, RawStart},
+};
 
 /// A whole config file, or with only the last two lists a definitions file.
 #[derive(Clone, PartialEq, Deserialize)]
@@ -216,12 +219,32 @@ pub struct RawDelivery {
     pub timeout: Duration,
     /// For targets that name none of their own.
     pub max_in_flight: u32,
+    /// Which attempts are written down.
+    pub log: LoggedAttempts,
+    /// The share of successes that `log = "all"` keeps.
+    pub log_sample: f64,
     pub egress: RawEgress,
+}
+
+/// Which attempts are written down, for `postrider delivery list`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoggedAttempts {
+    Off,
+    #[default]
+    Failures,
+    All,
 }
 
 impl Default for RawDelivery {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(10), max_in_flight: 16, egress: RawEgress::default() }
+        Self {
+            timeout: Duration::from_secs(10),
+            max_in_flight: 16,
+            log: LoggedAttempts::default(),
+            log_sample: 1.0,
+            egress: RawEgress::default(),
+        }
     }
 }
 
@@ -270,7 +293,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// How long things are kept that nothing needs any more. Nothing is removed yet: the times are checked, and that is all.
+/// How long things are kept that nothing needs any more.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
@@ -278,6 +301,8 @@ pub struct Retention {
     pub parked: Duration,
     #[serde(with = "humantime_serde")]
     pub deliveries: Duration,
+    /// Of each target, whatever their age.
+    pub deliveries_per_target: u32,
     #[serde(with = "humantime_serde")]
     pub audit: Duration,
     #[serde(with = "humantime_serde")]
@@ -287,7 +312,7 @@ pub struct Retention {
 impl Default for Retention {
     fn default() -> Self {
         let days = |days: u64| Duration::from_hours(24 * days);
-        Self { parked: days(90), deliveries: days(7), audit: days(365), removed: days(30) }
+        Self { parked: days(90), deliveries: days(7), deliveries_per_target: 1000, audit: days(365), removed: days(30) }
     }
 }
 
@@ -316,6 +341,14 @@ pub struct RawTarget {
     pub ordering: Ordering,
     #[serde(default)]
     pub max_in_flight: Option<u32>,
+    #[serde(default)]
+    pub rate_limit: Option<String>,
+    #[serde(default)]
+    pub rate_burst: Option<u32>,
+    #[serde(default)]
+    pub max_request: Option<RawSize>,
+    #[serde(default)]
+    pub max_answer: Option<RawSize>,
     #[serde(default)]
     pub start: RawStart,
     #[serde(default)]

@@ -14,7 +14,10 @@ use super::{
     definitions::{self, Defaults},
     load,
     problem::{ConfigError, Problem},
-    raw::{HorizonName, Lease, Ledger, Log, Profile, Projection, RawColumns, RawConfig, RawEventStore, RawState},
+    raw::{
+        HorizonName, Lease, Ledger, Log, LoggedAttempts, Profile, Projection, RawColumns, RawConfig, RawEventStore,
+        RawState, Retention,
+    },
     secret::RawSecret,
 };
 
@@ -32,6 +35,7 @@ pub struct Config {
     pub delivery: Delivery,
     pub admin: Option<SocketAddr>,
     pub log: Log,
+    pub retention: Retention,
     pub shutdown_grace: Duration,
     /// Of this file and of `definitions.file`.
     pub definitions: DefinitionsSpec,
@@ -55,6 +59,9 @@ pub enum TableSpec {
 pub struct Delivery {
     pub defaults: Defaults,
     pub allow: Vec<String>,
+    pub log: LoggedAttempts,
+    /// From 0 to 1.
+    pub log_sample: f64,
 }
 
 /// Problems, gathered.
@@ -136,9 +143,15 @@ impl Config {
                 projection: raw.projection,
                 ledger: raw.ledger,
                 lease: raw.lease,
-                delivery: Delivery { defaults, allow: raw.delivery.egress.allow },
+                delivery: Delivery {
+                    defaults,
+                    allow: raw.delivery.egress.allow,
+                    log: raw.delivery.log,
+                    log_sample: raw.delivery.log_sample,
+                },
                 admin,
                 log: raw.log,
+                retention: raw.retention,
                 shutdown_grace: raw.shutdown_grace,
                 definitions,
             }),
@@ -166,10 +179,14 @@ fn numbers(raw: &RawConfig, problems: &mut Problems) {
     let kept = &raw.retention;
     problems.positive("retention.parked", kept.parked);
     problems.positive("retention.deliveries", kept.deliveries);
+    problems.at_least_one("retention.deliveries_per_target", kept.deliveries_per_target);
     problems.positive("retention.audit", kept.audit);
     problems.positive("retention.removed", kept.removed);
     problems.positive("delivery.timeout", raw.delivery.timeout);
     problems.at_least_one("delivery.max_in_flight", raw.delivery.max_in_flight);
+    if !(0.0..=1.0).contains(&raw.delivery.log_sample) {
+        problems.add("delivery.log_sample", "it is a share of the successes, from 0.0 to 1.0");
+    }
     if !is_log_level(&raw.log.level) {
         problems.add(
             "log.level",

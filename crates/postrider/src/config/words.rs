@@ -42,6 +42,39 @@ impl<'de> Deserialize<'de> for RawStart {
     }
 }
 
+/// Bytes: a number, or a text with a unit (`256KiB`, `1MB`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RawSize(pub u64);
+
+impl<'de> Deserialize<'de> for RawSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl Visitor<'_> for Words {
+            type Value = RawSize;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of bytes, or a size in quotes (\"256KiB\")")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<RawSize, E> {
+                let size = text.parse::<bytesize::ByteSize>();
+                size.map(|size| RawSize(size.as_u64())).map_err(|_| {
+                    E::custom(format!("{text:?} is no size; a number of bytes or one such as \"256KiB\" is needed"))
+                })
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<RawSize, E> {
+                u64::try_from(number).map(RawSize).map_err(|_| E::custom("a size cannot be negative"))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<RawSize, E> {
+                Ok(RawSize(number))
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
 /// One entry of an execution's list: a name, or `{ include = { … } }`.
 #[derive(Clone, PartialEq)]
 pub enum RawExecutionTarget {

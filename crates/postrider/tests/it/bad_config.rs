@@ -206,6 +206,28 @@ fn a_signing_key_that_is_a_number() {
 }
 
 #[test]
+fn limits_that_are_none() {
+    let limits = "rate_limit = \"10 a second\"\nrate_burst = 0\nmax_request = 0\nmax_answer = \"2MiB\"";
+    assert_snapshot!(refused_target(limits));
+}
+
+#[test]
+fn a_burst_without_a_rate() {
+    assert_snapshot!(refused_target("rate_burst = 5"));
+}
+
+#[test]
+fn a_size_that_is_none() {
+    assert_snapshot!(refused_target("max_request = \"a lot\""));
+}
+
+#[test]
+fn a_log_and_a_retention_that_make_no_sense() {
+    let numbers = "[delivery]\nlog_sample = 1.5\n[retention]\ndeliveries_per_target = 0\nparked = \"0s\"\n";
+    assert_snapshot!(refused(&format!("{STORE}{numbers}")));
+}
+
+#[test]
 fn a_start_that_is_no_place() {
     assert_snapshot!(refused_target("start = \"yesterday\""));
 }
