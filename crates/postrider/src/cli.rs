@@ -6,7 +6,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     commands::{
-        apply, check, completions, cursor, delivery, demo, execution, explain, failed, key, listen, migrate, run, target, verify,
+        apply, check, completions, cursor, delivery, demo, execution, explain, failed, key, listen, migrate, run,
+        target, verify,
     },
     config::Sources,
     context::Context,

@@ -52,7 +52,7 @@ pub struct Line {
     status: Option<u16>,
     error: Option<String>,
     started_at: Timestamp,
-    duration_seconds: f64,
+    duration_ms: f64,
 }
 
 impl Line {
@@ -74,7 +74,7 @@ impl Line {
             status: attempt.status,
             error: attempt.error,
             started_at: attempt.started_at,
-            duration_seconds: attempt.duration.as_secs_f64(),
+            duration_ms: attempt.duration.as_secs_f64() * 1000.0,
         }
     }
 }
@@ -133,7 +133,7 @@ fn list_table(lines: &[Line]) -> Table {
             line.attempt.to_string(),
             line.outcome.to_string(),
             line.status.map(|status| status.to_string()).unwrap_or_default(),
-            format!("{:.1}ms", line.duration_seconds * 1000.0),
+            format!("{:.1}ms", line.duration_ms),
             line.error.clone().unwrap_or_default(),
         ]);
         table.row(tone, cells);
@@ -237,7 +237,7 @@ mod tests {
             status,
             error: error.map(str::to_owned),
             started_at: "2025-03-27T10:22:43.262665Z".parse().expect("a time"),
-            duration_seconds: 0.012_345,
+            duration_ms: 12.345,
         };
         let lines = [
             line(12, OutcomeKind::Delivered, Some(200), None),

@@ -186,3 +186,28 @@ fn a_state_that_is_not_there_is_asked_to_be_made() {
     assert_eq!(done.code, 1);
     assert!(done.err.contains("postrider migrate"), "{}", done.err);
 }
+
+#[test]
+fn limits_are_set_shown_and_taken_away_by_hand() {
+    let place = stored();
+    let get = || {
+        let target = json(&place.run(&["target", "get", "hand", "-o", "json"]));
+        ["rate_limit", "rate_burst", "max_request", "max_answer"].map(|field| target[field].clone())
+    };
+    let create = ["target", "create", "hand", "--endpoint", "https://crm.example.com/", "--rate-limit", "600/m"];
+    let created = place.run(&[&create[..], &["--rate-burst", "3", "--max-request", "256KiB"]].concat());
+    assert_eq!(created.code, 0, "{}", created.err);
+    assert_eq!(get(), ["600/m".into(), 3.into(), 262_144.into(), serde_json::Value::Null]);
+    let changed = place.run(&["target", "update", "hand", "--rate-limit", "10/s", "--max-answer", "1024"]);
+    assert_eq!(changed.code, 0, "{}", changed.err);
+    assert_eq!(get(), ["10/s".into(), serde_json::Value::Null, 262_144.into(), 1024.into()]);
+    let taken = place.run(&["target", "update", "hand", "--rate-limit", "none", "--max-request", "none"]);
+    assert_eq!(taken.code, 0, "{}", taken.err);
+    let nothing = serde_json::Value::Null;
+    assert_eq!(get(), [nothing.clone(), nothing.clone(), nothing, 1024.into()]);
+    for wrong in [["--rate-limit", "fast"], ["--max-answer", "2MiB"], ["--max-request", "a lot"], ["--rate-burst", "3"]]
+    {
+        let refused = place.run(&[&["target", "update", "hand"], &wrong[..]].concat());
+        assert_eq!(refused.code, 2, "{wrong:?}: {}", refused.err);
+    }
+}

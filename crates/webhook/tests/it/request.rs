@@ -45,7 +45,8 @@ async fn a_key_signs_until_its_end() {
     target.signing_keys = vec![SigningKey::from("old").until(Some(end)), "new".into()];
     let event = samples::event();
     for now in [end - Duration::from_millis(1), end] {
-        let call = Call { target: &target, event: &event, attempt: 1, previous: None, generation: 0, now };
+        let keep = Keep::Nothing;
+        let call = Call { target: &target, event: &event, attempt: 1, previous: None, generation: 0, now, keep };
         assert_eq!(deliverer().deliver(call).await.status, Some(200));
     }
     let signatures: Vec<_> =

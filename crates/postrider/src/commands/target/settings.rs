@@ -32,6 +32,18 @@ pub struct Settings {
     /// How many calls at a time, where the ordering allows more than one
     #[arg(long, value_name = "N")]
     max_in_flight: Option<u32>,
+    /// Calls per second, minute or hour, such as 10/s, 600/m or 1000/h, by each daemon; none for no limit
+    #[arg(long, value_name = "RATE")]
+    rate_limit: Option<String>,
+    /// Calls that may come at once after a pause; one second's worth if left out
+    #[arg(long, value_name = "N", requires = "rate_limit")]
+    rate_burst: Option<u32>,
+    /// The largest body that is sent, such as 256KiB, or in bytes; none for no limit
+    #[arg(long, value_name = "SIZE")]
+    max_request: Option<String>,
+    /// How much of an answer is read, such as 64KiB, or in bytes; none for the most, which is 1MiB
+    #[arg(long, value_name = "SIZE")]
+    max_answer: Option<String>,
     /// A header of its own, for all to see who can list processes; may be given more than once
     #[arg(long = "header", value_name = "NAME=VALUE")]
     headers: Vec<String>,
@@ -76,6 +88,10 @@ impl Settings {
             "interrupt_on_error": self.interrupt_on_error,
             "ordering": self.ordering,
             "max_in_flight": self.max_in_flight,
+            "rate_limit": limit(self.rate_limit.as_ref()),
+            "rate_burst": self.rate_burst.filter(|_| limit(self.rate_limit.as_ref()).is_some()),
+            "max_request": limit(self.max_request.as_ref()),
+            "max_answer": limit(self.max_answer.as_ref()),
             "payload": self.payload,
             "payload_encoding": self.payload_encoding,
         });
@@ -95,6 +111,11 @@ impl Settings {
         set(self.interrupt_on_error.is_some(), &mut target.interrupt_on_error, checked.interrupt_on_error);
         set(self.ordering.is_some(), &mut target.ordering, checked.ordering);
         set(self.max_in_flight.is_some(), &mut target.max_in_flight, checked.max_in_flight);
+        // A rate has the burst that goes with it.
+        set(self.rate_limit.is_some(), &mut target.limits.rate, checked.limits.rate);
+        set(self.rate_limit.is_some(), &mut target.limits.burst, checked.limits.burst);
+        set(self.max_request.is_some(), &mut target.limits.max_request, checked.limits.max_request);
+        set(self.max_answer.is_some(), &mut target.limits.max_answer, checked.limits.max_answer);
         set(!self.exclude.is_empty(), &mut target.exclude, checked.exclude);
         set(self.payload.is_some(), &mut target.payload, checked.payload);
         set(self.payload_encoding.is_some(), &mut target.payload_encoding, checked.payload_encoding);
@@ -109,6 +130,11 @@ impl Settings {
     pub fn has_key(&self) -> bool {
         self.signing_key_file.is_some()
     }
+}
+
+/// A limit that was given, unless it is `none`.
+fn limit(given: Option<&String>) -> Option<&String> {
+    given.filter(|text| *text != "none")
 }
 
 /// Whatever the case of its name. `false`: there was none.

@@ -7,7 +7,7 @@ use clap::Args;
 use domain::{Condition, Event, EventKey, EventType, Outcome, Position, Target, TargetKind};
 use serde_json::json;
 use uuid::Uuid;
-use webhook::Call;
+use webhook::{Call, Keep};
 
 use crate::{
     clock, connect,
@@ -40,8 +40,8 @@ impl Test {
         let definitions = state.definitions().await?;
         let target = Target { kind: TargetKind::Webhook, ..target_named(&definitions, &self.name)?.clone() };
         let event = event(self.event_type.as_str().into());
-        let call =
-            Call { target: &target, event: &event, attempt: 1, previous: None, generation: 0, now: event.created_at };
+        let (now, keep) = (event.created_at, Keep::Nothing);
+        let call = Call { target: &target, event: &event, attempt: 1, previous: None, generation: 0, now, keep };
         let answer = connect::deliverer(&config)?.deliver(call).await;
         let error = match &answer.outcome {
             Outcome::Delivered => None,

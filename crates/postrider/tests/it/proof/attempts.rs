@@ -47,7 +47,7 @@ async fn a_failing_targets_attempts_are_listed_shown_and_sent_again() {
             ),
             (&json!("crm"), &json!(number), &json!("failed"), &json!(500), &json!("ada")),
         );
-        assert!(attempt["duration_seconds"].as_f64().is_some_and(|took| took > 0.0), "{attempt}");
+        assert!(attempt["duration_ms"].as_f64().is_some_and(|took| took > 0.0), "{attempt}");
     }
     let id = attempts[0]["id"].to_string();
     let shown = house.json(&["delivery", "show", &id]);
