@@ -3,10 +3,12 @@
 //! Which executions are in force on an instance is decided here ([`Scope`]); what follows from it for an event is the
 //! Router's.
 
+mod groups;
 mod validate;
 
 use crate::{Condition, InstanceId, Source, Target, TargetName, TypePattern};
 
+pub use groups::Group;
 pub(crate) use validate::Scope;
 
 /// A condition and the ordered list of targets to call when it matches.

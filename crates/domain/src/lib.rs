@@ -23,7 +23,7 @@ pub mod window;
 
 pub use condition::{Condition, ConditionError, TypePattern};
 pub use cursor::{Ahead, Cursor, CursorId, CursorState, Epoch, FailedChange, FailedEvent, FailedStatus, Settlement};
-pub use definitions::{DefinitionError, Definitions, Execution, ExecutionTarget};
+pub use definitions::{DefinitionError, Definitions, Execution, ExecutionTarget, Group};
 pub use event::{BrokenRow, Event, Row};
 pub use gate::{Denied, Gate, GateVerdict};
 pub use horizon::{Horizon, HorizonReading, Writer};

@@ -17,7 +17,7 @@ pub use events::{
     PostgresEvents, Probe, SCAN_BOUND, Severity, SqliteEvents, Table,
 };
 pub use state::{
-    Attempt, AttemptFilter, AttemptId, AuditEntry, Claim, DaemonLock, DefinitionsChange, FailedFilter, HorizonMark,
-    Lease, LeaseInfo, MasterKey, MasterKeyError, MasterKeyId, MasterKeys, MasterRotation, Migrated, RecordedAttempt,
-    Retention, SealError, State, StateOptions, Sweep, WorkerId, WorkerInfo,
+    Attempt, AttemptFilter, AttemptId, AuditEntry, Claim, Crowd, DaemonLock, DefinitionsChange, FailedFilter,
+    HorizonMark, Look, MasterKey, MasterKeyError, MasterKeyId, MasterKeys, MasterRotation, Migrated, RecordedAttempt,
+    Retention, SealError, Session, Standing, State, StateOptions, Sweep, Worker, WorkerId, WorkerInfo,
 };

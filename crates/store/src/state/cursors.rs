@@ -7,9 +7,9 @@ use domain::{Cursor, CursorId, EventKey, FailedEvent, FailedStatus, InstanceId, 
 use super::{
     State,
     database::Work,
-    failed,
-    leases::{self, Lease},
+    failed, leases,
     row::{self, CURSOR_COLUMNS},
+    workers::Session,
 };
 use crate::StoreError;
 
@@ -69,15 +69,17 @@ impl State {
 
     /// Makes the cursor this worker's: raises its epoch, with which every earlier owner is fenced off.
     ///
-    /// `None` when the lease is no longer this worker's or has expired by the database's clock, or there is no cursor.
+    /// `None` when the session has ended or expired by the database's clock, when it has not leased the target, or when
+    /// there is no cursor.
     pub async fn claim(
         &self,
-        lease: &Lease,
+        session: &Session,
         target: &TargetId,
         instance: &InstanceId,
     ) -> Result<Option<Claim>, StoreError> {
         let mut work = self.database.write("claim a cursor").await?;
-        let held = work.sql(leases::HOLD).bind(lease.worker.0.clone()).bind(lease.epoch);
+        let held = work.sql(leases::HOLD_LEASE).bind(session.worker.0.clone()).bind(session.epoch);
+        let held = held.bind(target.to_string());
         if work.row(held).await?.is_none() {
             work.rollback().await?;
             return Ok(None);

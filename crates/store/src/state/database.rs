@@ -2,7 +2,7 @@
 //!
 //! Both are spoken to through sqlx's `Any` driver, with `$1` numbering and only BIGINT and TEXT. Where they differ, a
 //! statement says so with a word in braces: `{now}` is the database's clock in microseconds since 1970, `{for update}`
-//! and `{for share}` lock rows (SQLite locks the whole file when a transaction begins, and needs no more).
+//! and `{for key share}` lock rows (SQLite locks the whole file when a transaction begins, and needs no more).
 //!
 //! Invariants: every statement has a time limit, on the server and here; a connection that was left in the middle of
 //! something is closed and never goes back to the pool; an error names the operation and never the URL's password.
@@ -63,10 +63,12 @@ impl Backend {
 
     fn fill(&self, sql: &str) -> String {
         let (now, update, share) = match self {
-            Self::Postgres => ("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint", "FOR UPDATE", "FOR SHARE"),
+            Self::Postgres => {
+                ("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint", "FOR UPDATE", "FOR KEY SHARE")
+            }
             Self::Sqlite(_) => ("CAST(unixepoch('subsec') * 1000000 AS INTEGER)", "", ""),
         };
-        sql.replace("{now}", now).replace("{for update}", update).replace("{for share}", share)
+        sql.replace("{now}", now).replace("{for update}", update).replace("{for key share}", share)
     }
 }
 

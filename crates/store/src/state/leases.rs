@@ -1,168 +1,141 @@
-//! The lease: which of several daemons works. It ends by the database's clock, so that no two clocks are compared.
+//! Leases: which worker has which target. They have no end of their own; they end with the worker's session.
+//!
+//! A target that nobody has leased has no row here. A claim locks the row of the session and the row of the lease, so that
+//! neither ends before it is committed.
 
-use std::{fmt, time::Duration};
+use std::collections::BTreeMap;
 
-use domain::Timestamp;
+use domain::TargetId;
 
-use super::{DaemonLock, State, row};
+use super::{
+    State, row,
+    workers::{self, HOLD, Session, Worker, WorkerId},
+};
 use crate::StoreError;
 
-const ACQUIRE: &str = "INSERT INTO leases (name, worker_id, epoch, acquired_at, expires_at)
-     VALUES ('daemon', $1, 1, {now}, {now} + $2)
-     ON CONFLICT (name) DO UPDATE SET worker_id = excluded.worker_id, epoch = leases.epoch + 1, acquired_at = {now},
-     expires_at = {now} + $3
-     WHERE leases.worker_id IS NULL OR leases.worker_id = $4 OR leases.expires_at <= {now}
-     RETURNING epoch";
-const RENEW: &str = "UPDATE leases SET expires_at = {now} + $3
-     WHERE name = 'daemon' AND worker_id = $1 AND epoch = $2";
-const RELEASE: &str = "UPDATE leases SET worker_id = NULL, expires_at = 0
-     WHERE name = 'daemon' AND worker_id = $1 AND epoch = $2";
-const LEADER: &str =
-    "SELECT leases.worker_id, leases.epoch, leases.acquired_at, leases.expires_at - {now} AS remaining,
-     workers.host, workers.pid, workers.version, workers.started_at
-     FROM leases JOIN workers ON workers.id = leases.worker_id
-     WHERE leases.name = 'daemon' AND leases.expires_at > {now}";
-const SEEN: &str = "INSERT INTO workers (id, host, pid, version, started_at, seen_at)
-     VALUES ($1, $2, $3, $4, {now}, {now})
-     ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at";
-/// Workers that were not seen for a month are nobody's business any more.
-const FORGET: &str = "DELETE FROM workers WHERE id <> $1 AND seen_at < {now} - 2592000000000";
+const TAKE: &str = "INSERT INTO leases (target_id, worker_id, acquired_at)
+     SELECT column1, column2, {now} FROM (VALUES {rows}) AS wanted WHERE column1 IS NOT NULL
+     ON CONFLICT (target_id) DO NOTHING RETURNING target_id";
+const GIVE_BACK: &str = "DELETE FROM leases WHERE worker_id = $1 AND target_id IN {targets}";
+const LEASES: &str = "SELECT target_id, worker_id FROM leases";
+const LOOK: &str = "SELECT {now} AS now, (SELECT revision FROM revision WHERE id = 1) AS revision,
+     (SELECT version FROM membership WHERE id = 1) AS membership,
+     (SELECT count(*) FROM workers WHERE standing IN ('working', 'leaving') AND id <> $1
+     AND (expires_at <= {now} OR expires_at > {now} + lease_duration + 1000000)) AS doubtful";
 
-/// Locks the lease while it is this worker's and runs, so that nobody takes it over before the transaction ends.
-pub(super) const HOLD: &str = "SELECT epoch FROM leases
-     WHERE name = 'daemon' AND worker_id = $1 AND epoch = $2 AND expires_at > {now} {for share}";
+/// Locks a target's lease and its worker's session while they run, so that neither ends before the transaction does.
+pub(super) const HOLD_LEASE: &str = "SELECT leases.target_id FROM workers JOIN leases ON leases.worker_id = workers.id
+     WHERE workers.id = $1 AND workers.epoch = $2 AND workers.standing IN ('working', 'leaving')
+     AND workers.expires_at > {now} AND leases.target_id = $3 {for key share}";
 
-/// One running daemon; a new one with every start.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct WorkerId(pub String);
-
-impl fmt::Display for WorkerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
+/// What a daemon asks for several times a second, in one statement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Look {
+    /// The database's clock.
+    pub now: domain::Timestamp,
+    /// See [`State::revision`].
+    pub revision: i64,
+    /// Raised whenever a worker joins, leaves, is buried or gives a lease back.
+    pub membership: i64,
+    /// The lease of another worker has run out, or runs longer than it can.
+    pub doubtful: bool,
 }
 
-/// Where a worker runs, for people.
+/// Who there is and what everybody has, at one moment.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct WorkerInfo {
-    /// The name of the machine.
-    pub host: String,
-    /// The process.
-    pub pid: u32,
-    /// The program's version.
-    pub version: String,
-}
-
-/// The right to work, until it expires.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Lease {
-    /// Whose.
-    pub worker: WorkerId,
-    /// Raised each time the lease is given to somebody.
-    pub epoch: i64,
-}
-
-/// Who works at the moment.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LeaseInfo {
-    /// The daemon.
-    pub worker: WorkerId,
-    /// Its machine.
-    pub host: String,
-    /// Its process.
-    pub pid: u32,
-    /// Its program's version.
-    pub version: String,
-    /// When it was first seen.
-    pub started_at: Timestamp,
-    /// Since when it has the lease.
-    pub acquired_at: Timestamp,
-    /// See [`Lease::epoch`].
-    pub epoch: i64,
-    /// How long the lease still runs if it is not renewed.
-    pub expires_in: Duration,
+pub struct Crowd {
+    /// See [`Look::membership`].
+    pub membership: i64,
+    /// Every worker that is [at work](Worker::is_at_work), dead ones that were not buried included.
+    pub workers: Vec<Worker>,
+    /// Who has leased each target. What is not here is free.
+    pub holders: BTreeMap<TargetId, WorkerId>,
 }
 
 impl State {
-    /// Takes the lease if nobody has it, or the one who had it let it expire. `None`: it is somebody else's.
-    ///
-    /// A worker that already holds it gets a new epoch, with which its earlier [`Lease`] ends.
-    pub async fn acquire(
-        &self,
-        worker: &WorkerId,
-        duration: Duration,
-        info: &WorkerInfo,
-    ) -> Result<Option<Lease>, StoreError> {
-        let mut work = self.database.write("acquire the lease").await?;
-        let statement = work
-            .sql(ACQUIRE)
-            .bind(worker.0.clone())
-            .bind(micros(duration))
-            .bind(micros(duration))
-            .bind(worker.0.clone());
-        let row = work.row(statement).await?;
-        let epoch = work.decoded(row.map(|row| row::number(&row, "epoch")).transpose())?;
-        if epoch.is_some() {
-            let seen = work
-                .sql(SEEN)
-                .bind(worker.0.clone())
-                .bind(row::clean(&info.host))
-                .bind(i64::from(info.pid))
-                .bind(row::clean(&info.version));
-            work.run(seen).await?;
-            work.run(work.sql(FORGET).bind(worker.0.clone())).await?;
-        }
-        work.commit().await?;
-        Ok(epoch.map(|epoch| Lease { worker: worker.clone(), epoch }))
+    /// Whether there is anything new for this worker to look at.
+    pub async fn look(&self, session: &Session) -> Result<Look, StoreError> {
+        let mut work = self.database.read("look for changes").await?;
+        let row = work.row(work.sql(LOOK).bind(session.worker.0.clone())).await?;
+        let row = row.ok_or_else(|| work.invalid("there was no answer"))?;
+        let look = || {
+            Ok(Look {
+                now: row::time(&row, "now")?,
+                revision: row::number(&row, "revision")?,
+                membership: row::number(&row, "membership")?,
+                doubtful: row::number(&row, "doubtful")? > 0,
+            })
+        };
+        work.decoded(look())
     }
 
-    /// Ends the lease of a daemon that was killed: on SQLite the lock on the file proves that it is gone. On PostgreSQL
-    /// only time does.
-    pub async fn end_dead_lease(&self, lock: &DaemonLock) -> Result<(), StoreError> {
-        if !lock.proves_to_be_alone() {
-            return Ok(());
+    /// Who shares the targets, and how.
+    pub async fn crowd(&self) -> Result<Crowd, StoreError> {
+        let mut work = self.database.snapshot("read the leases").await?;
+        let row = work.row(work.sql("SELECT version FROM membership WHERE id = 1")).await?;
+        let row = row.ok_or_else(|| work.invalid("the row of the membership is gone"))?;
+        let membership = work.decoded(row::number(&row, "version"))?;
+        let mut workers = workers::workers(&mut work).await?;
+        workers.retain(Worker::is_at_work);
+        let rows = work.rows(work.sql(LEASES)).await?;
+        let holder = |row| Ok((row::text(row, "target_id")?.into(), WorkerId(row::text(row, "worker_id")?)));
+        let holders = work.decoded(rows.iter().map(holder).collect())?;
+        work.rollback().await?;
+        Ok(Crowd { membership, workers, holders })
+    }
+
+    /// Leases those of the targets that nobody has, and returns them; none if the session has ended.
+    pub async fn take(&self, session: &Session, targets: &[TargetId]) -> Result<Vec<TargetId>, StoreError> {
+        // In one order everywhere, so that two who want the same do not wait for each other.
+        let mut wanted: Vec<_> = targets.iter().collect();
+        wanted.sort();
+        wanted.dedup();
+        let mut work = self.database.write("lease targets").await?;
+        let held = work.sql(HOLD).bind(session.worker.0.clone()).bind(session.epoch);
+        if work.row(held).await?.is_none() {
+            work.rollback().await?;
+            return Ok(Vec::new());
         }
-        let mut work = self.database.write("end the lease of a daemon that is gone").await?;
-        work.run(work.sql("UPDATE leases SET worker_id = NULL, expires_at = 0 WHERE name = 'daemon'")).await?;
+        let mut taken = Vec::new();
+        for chunk in wanted.chunks(work.rows_at_once()) {
+            let mut statement = work.sql_once(&TAKE.replace("{rows}", &row::placeholders(chunk.len(), 2, 1)));
+            for target in chunk {
+                statement = statement.bind(target.to_string()).bind(session.worker.0.clone());
+            }
+            for row in work.rows(statement).await? {
+                taken.push(work.decoded(row::text(&row, "target_id"))?.into());
+            }
+        }
+        work.commit().await?;
+        Ok(taken)
+    }
+
+    /// Gives leases back, so that others may take them. Nothing happens to those that the session does not have.
+    pub async fn give_back(&self, session: &Session, targets: &[TargetId]) -> Result<(), StoreError> {
+        let mut work = self.database.write("give leases back").await?;
+        let held = work.sql(HOLD).bind(session.worker.0.clone()).bind(session.epoch);
+        if work.row(held).await?.is_none() {
+            return work.rollback().await;
+        }
+        let mut given = 0;
+        for chunk in targets.chunks(work.rows_at_once()) {
+            let sql = GIVE_BACK.replace("{targets}", &row::placeholders(1, chunk.len(), 2));
+            let mut statement = work.sql_once(&sql).bind(session.worker.0.clone());
+            for target in chunk {
+                statement = statement.bind(target.to_string());
+            }
+            given += work.run(statement).await?;
+        }
+        if given > 0 {
+            workers::changed(&mut work).await?;
+        }
         work.commit().await
     }
 
-    /// Lets the lease run on for `duration` from now, even one that has expired, as long as nobody has taken it since: its
-    /// epoch proves that. `false`: it is another's, and must be acquired again.
-    pub async fn renew(&self, lease: &Lease, duration: Duration) -> Result<bool, StoreError> {
-        let mut work = self.database.read("renew the lease").await?;
-        let statement = work.sql(RENEW).bind(lease.worker.0.clone()).bind(lease.epoch).bind(micros(duration));
-        Ok(work.run(statement).await? == 1)
+    /// Which live worker has leased each target. Those that nobody serves at the moment are left out.
+    pub async fn holders(&self) -> Result<BTreeMap<TargetId, WorkerId>, StoreError> {
+        let Crowd { workers, mut holders, .. } = self.crowd().await?;
+        holders.retain(|_, holder| workers.iter().any(|worker| worker.id == *holder && worker.is_live()));
+        Ok(holders)
     }
-
-    /// Gives the lease back, so that another worker need not wait for its end. Nothing happens if it has ended.
-    pub async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
-        let mut work = self.database.read("release the lease").await?;
-        let statement = work.sql(RELEASE).bind(lease.worker.0.clone()).bind(lease.epoch);
-        work.run(statement).await.map(drop)
-    }
-
-    /// Who holds the lease; `None` while nobody does.
-    pub async fn leader(&self) -> Result<Option<LeaseInfo>, StoreError> {
-        let mut work = self.database.read("read the lease").await?;
-        let row = work.row(work.sql(LEADER)).await?;
-        work.decoded(row.as_ref().map(info).transpose())
-    }
-}
-
-fn info(row: &sqlx::any::AnyRow) -> Result<LeaseInfo, sqlx::Error> {
-    Ok(LeaseInfo {
-        worker: WorkerId(row::text(row, "worker_id")?),
-        host: row::text(row, "host")?,
-        pid: row::count(row, "pid")?,
-        version: row::text(row, "version")?,
-        started_at: row::time(row, "started_at")?,
-        acquired_at: row::time(row, "acquired_at")?,
-        epoch: row::number(row, "epoch")?,
-        expires_in: Duration::from_micros(row::number(row, "remaining")?.try_into().unwrap_or_default()),
-    })
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4)
 }

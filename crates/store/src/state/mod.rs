@@ -5,7 +5,7 @@
 //! epoch; an operator's act and a new owner raise it. An operator's act also raises the revision, by which a running
 //! daemon sees that there is something to read again, and leaves a row in the audit.
 //!
-//! Invariants: rows are locked in one order everywhere (lease, cursors by their ids, failed events, revision, definitions), so no two
+//! Invariants: rows are locked in one order everywhere (workers, leases, membership, cursors by their ids, failed events, revision, definitions), so no two
 //! transactions wait for each other; positions are compared here and never in SQL, where they are text; times come from the
 //! database's clock. Signing keys are stored encrypted where there is a master key ([`seal`]), header values as they are; neither is
 //! ever printed.
@@ -31,6 +31,7 @@ mod resend;
 mod row;
 mod seal;
 mod sweep;
+mod workers;
 
 pub use apply::DefinitionsChange;
 pub use audit::AuditEntry;
@@ -39,11 +40,12 @@ pub use deliveries::{Attempt, AttemptFilter, AttemptId, RecordedAttempt};
 pub use failed::FailedFilter;
 pub use horizon::HorizonMark;
 pub use keys::MasterRotation;
-pub use leases::{Lease, LeaseInfo, WorkerId, WorkerInfo};
+pub use leases::{Crowd, Look};
 pub use lock::DaemonLock;
 pub use migrate::Migrated;
 pub use seal::{MasterKey, MasterKeyError, MasterKeyId, MasterKeys, SealError};
 pub use sweep::{Retention, Sweep};
+pub use workers::{Session, Standing, Worker, WorkerId, WorkerInfo};
 
 use std::sync::Arc;
 
