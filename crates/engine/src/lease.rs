@@ -1,8 +1,9 @@
-//! The lease: who leads, and until when, by a clock that a frozen process cannot fool.
+//! The lease: until when this daemon may send, by a clock that a frozen process cannot fool.
 //!
-//! The database's clock judges whether a lease has expired. This side counts on `CLOCK_BOOTTIME` from *before* a renewal
-//! was asked for, so that it believes in its lease for no longer than the database does: a process that was frozen finds
-//! its lease over before it sends anything.
+//! All targets that a daemon has leased are held by one session, which is renewed for all of them at once; which they are
+//! is the business of `supervisor::share`. The database's clock judges whether the session has expired. This side counts
+//! on `CLOCK_BOOTTIME` from *before* a renewal was asked for, so that it believes in its lease for no longer than the
+//! database does: a process that was frozen finds its lease over before it sends anything.
 
 use std::{
     sync::{
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use store::{Lease, State};
+use store::{Session, State};
 use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -22,23 +23,23 @@ use crate::clock;
 /// This daemon's hold on the targets; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
-    lease: Lease,
+    session: Session,
     /// `CLOCK_BOOTTIME` in milliseconds.
     until: Arc<AtomicU64>,
     renewed: Arc<Notify>,
 }
 
 impl Held {
-    /// A lease that was asked for at `asked` (`CLOCK_BOOTTIME`) and granted for `duration`.
-    pub fn granted(lease: Lease, asked: Duration, duration: Duration) -> Self {
-        let held = Self { lease, until: Arc::default(), renewed: Arc::default() };
+    /// A session that was asked for at `asked` (`CLOCK_BOOTTIME`) and granted for `duration`.
+    pub fn granted(session: Session, asked: Duration, duration: Duration) -> Self {
+        let held = Self { session, until: Arc::default(), renewed: Arc::default() };
         held.extend(asked, duration);
         held
     }
 
     /// What the database knows it by.
-    pub fn lease(&self) -> &Lease {
-        &self.lease
+    pub fn session(&self) -> &Session {
+        &self.session
     }
 
     /// Whether something may be sent now.
@@ -57,7 +58,7 @@ impl Held {
         }
     }
 
-    /// Renews the lease until `stop`; returns early only when another daemon has taken it.
+    /// Renews the lease until `stop`; returns early only when another daemon has ended it.
     pub async fn keep(&self, state: &State, duration: Duration, stop: &CancellationToken) {
         let pause = duration / 4;
         let mut away = false;
@@ -69,7 +70,7 @@ impl Held {
                 () = sleep(next) => next = pause,
             }
             let asked = clock::boottime();
-            match tokio::time::timeout(duration, state.renew(&self.lease, duration)).await {
+            match tokio::time::timeout(duration, state.renew(&self.session, duration)).await {
                 Ok(Ok(true)) => {
                     self.extend(asked, duration);
                     if std::mem::take(&mut away) {
@@ -77,7 +78,7 @@ impl Held {
                     }
                 }
                 Ok(Ok(false)) => {
-                    warn!("another daemon has taken the lease: this one stops sending and stands by");
+                    warn!("this daemon was taken for dead, and its targets for free: it stops sending and joins anew");
                     return;
                 }
                 Ok(Err(error)) if !away => {

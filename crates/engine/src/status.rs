@@ -28,7 +28,7 @@ use crate::figures::{Figures, Standing};
 /// Whether the daemon can do its work.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Readiness {
-    /// It leads, and both databases answer; or it stands by for the one that leads.
+    /// It has joined the workers, and both databases answer; there may be no targets for it at the moment.
     Ready,
     /// It cannot, for this reason.
     NotReady(String),
@@ -75,6 +75,7 @@ pub struct Status {
     horizon_delay: Gauge<f64, AtomicU64>,
     horizon_holder: Family<Holder, Gauge<f64, AtomicU64>>,
     leads: Gauge,
+    leased_targets: Gauge,
     commits: Counter,
     committed_cursors: Counter,
     commit_seconds: Histogram,
@@ -108,6 +109,7 @@ impl Default for Status {
             horizon_delay: Gauge::default(),
             horizon_holder: Family::default(),
             leads: Gauge::default(),
+            leased_targets: Gauge::default(),
             commits: Counter::default(),
             committed_cursors: Counter::default(),
             commit_seconds: call_seconds(),
@@ -149,7 +151,8 @@ impl Status {
             Unit::Seconds,
             self.horizon_holder.clone(),
         );
-        registry.register("leads", "1 while this daemon holds the lease", self.leads.clone());
+        registry.register("leads", "1 while this daemon is one of those that share the targets", self.leads.clone());
+        registry.register("leased_targets", "Targets that this daemon serves", self.leased_targets.clone());
         registry.register("commits", "Groups committed to the state", self.commits.clone());
         registry.register("committed_cursors", "Cursors committed in them", self.committed_cursors.clone());
         registry.register_with_unit("commit", "How long commits took", Unit::Seconds, self.commit_seconds.clone());
@@ -189,6 +192,9 @@ impl Status {
             entry.0 = entry.0.max(age);
             entry.1 += i64::from(state == CursorState::Holding);
         }
+        // Targets that others serve now are no longer this daemon's to report.
+        self.oldest.clear();
+        self.holds.clear();
         for (name, (age, holds)) in ages {
             let label = OfTarget { target: name.to_string() };
             self.oldest.get_or_create(&label).set(age);
@@ -262,12 +268,18 @@ impl Status {
 
     pub(crate) fn leads(&self, leads: bool) {
         self.leads.set(i64::from(leads));
+        self.leased_targets.set(0);
         let mut seen = self.lock();
         seen.standing.clear();
         seen.state_trouble = None;
         drop(seen);
         self.oldest.clear();
         self.holds.clear();
+    }
+
+    /// How many targets this daemon serves.
+    pub(crate) fn leased(&self, targets: usize) {
+        self.leased_targets.set(i64::try_from(targets).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn horizon(&self, safe: Position, head: Position, holder: Option<&Writer>, now: Timestamp) {

@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     commands::{
         apply, check, completions, cursor, delivery, demo, execution, explain, failed, key, listen, migrate, run,
-        target, verify,
+        target, verify, worker,
     },
     config::Sources,
     context::Context,
@@ -72,6 +72,9 @@ enum Command {
     /// What signing keys are encrypted with
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Workers: the daemons that share the targets
+    #[command(subcommand)]
+    Worker(worker::WorkerCommand),
     /// Receive events: verify each and print it in a line
     Listen(listen::Listen),
     /// Check the signature of one request
@@ -110,6 +113,7 @@ impl Cli {
             Command::Failed(command) => command.run(&context).await,
             Command::Delivery(command) => command.run(&context).await,
             Command::Key(command) => command.run(&context).await,
+            Command::Worker(command) => command.run(&context).await,
             Command::Listen(command) => command.run(&context).await,
             Command::Verify(command) => command.run(&context).await,
             Command::Completions(command) => command.run(&context).await,

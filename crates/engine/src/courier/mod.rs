@@ -93,7 +93,7 @@ impl Courier {
             }
             let claimed = tokio::select! {
                 () = self.stop.cancelled() => return None,
-                claimed = self.shared.state.claim(self.shared.held.lease(), &target, &self.instance) => claimed,
+                claimed = self.shared.state.claim(self.shared.held.session(), &target, &self.instance) => claimed,
             };
             match claimed {
                 Ok(Some(claim)) => return Some(claim),

@@ -1,19 +1,25 @@
-//! The couriers of a daemon that leads: who must be there, who is, and what they must be told.
+//! The couriers of a daemon: who must be there for its share of the targets, who is, and what they must be told.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use domain::{Cursor, Definitions, EventKey, FailedStatus, InstanceId, Router, Target, TargetId, TargetName};
 use store::{FailedFilter, StoreError};
-use tokio::{sync::watch, task::JoinSet, time::Instant};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, interval},
+};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{
     EngineError,
     places::{self, Place},
+    share::Share,
 };
 use crate::{
     courier::{Courier, Shared},
@@ -38,7 +44,11 @@ struct Member {
 }
 
 /// How often failed events are counted for the figures.
-const COUNT_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// At the end leases are given back so often, for what has finished.
+const GIVE_BACK_EVERY: Duration = Duration::from_millis(50);
+/// How long it may take to tell the others that this daemon ends.
+const WITHDRAW: Duration = Duration::from_secs(1);
 
 /// See the module's head.
 pub(super) struct Crew {
@@ -47,6 +57,7 @@ pub(super) struct Crew {
     sight: Sight,
     stop: CancellationToken,
     definitions: Definitions,
+    share: Share,
     revision: Option<i64>,
     members: HashMap<Place, Member>,
     /// Where there is a row in the state.
@@ -63,6 +74,7 @@ impl Crew {
         sight: Sight,
         stop: CancellationToken,
         definitions: Definitions,
+        share: Share,
     ) -> Self {
         Self {
             shared,
@@ -70,6 +82,7 @@ impl Crew {
             sight,
             stop,
             definitions,
+            share,
             revision: None,
             members: HashMap::new(),
             cursors: HashSet::new(),
@@ -87,21 +100,29 @@ impl Crew {
         self.unsettled = true;
     }
 
-    /// A courier has ended.
-    pub fn left(&mut self, place: &Place) {
+    /// A courier has ended. Whether it was the last one that was to end: until then the next look can wait.
+    pub fn left(&mut self, place: &Place) -> bool {
         self.members.remove(place);
         self.unsettled = true;
+        !self.members.values().any(|member| member.stop.is_cancelled())
     }
 
     /// Looks whether anything changed, and has everybody know.
     pub async fn look(&mut self, tasks: &mut JoinSet<Task>) -> Result<(), StoreError> {
-        let revision = self.shared.state.revision().await?;
-        if self.revision != Some(revision) {
+        let look = self.share.look().await?;
+        if self.revision != Some(look.revision) {
             if self.revision.is_some() {
-                info!(revision, "definitions were changed, or an operator acted");
+                info!(revision = look.revision, "definitions were changed, or an operator acted");
             }
             self.take_up_changes().await?;
-            self.revision = Some(revision);
+            self.revision = Some(look.revision);
+            self.unsettled = true;
+        }
+        self.give_back().await?;
+        if self.share.is_due(&look) && self.share.balance().await? {
+            self.shared.status.leased(self.share.served().len());
+            // Whoever served them before may have created some.
+            self.cursors = places_of(&self.shared.state.cursors().await?);
             self.unsettled = true;
         }
         if self.unsettled {
@@ -115,12 +136,28 @@ impl Crew {
         Ok(())
     }
 
-    /// Waits for all couriers, and for calls whose answers nobody awaits.
-    pub async fn join_all(&mut self, tasks: &mut JoinSet<Task>) -> Result<(), EngineError> {
+    /// Stops all couriers and waits for them, and for calls whose answers nobody awaits. What has finished is given back
+    /// meanwhile: one slow endpoint does not keep the other targets from moving.
+    pub async fn finish(&mut self, tasks: &mut JoinSet<Task>) -> Result<(), EngineError> {
+        self.stop.cancel();
+        if let Ok(Err(error)) = tokio::time::timeout(WITHDRAW, self.share.withdraw()).await {
+            warn!(error = &error as &dyn std::error::Error, "the other daemons could not be told that this one ends");
+        }
+        let mut give_back = interval(GIVE_BACK_EVERY);
         while !self.members.is_empty() {
-            match tasks.join_next().await {
-                Some(Ok(Task::Courier(place))) => self.left(&place),
-                // Another daemon has the lease: what it claimed is fenced, and there is nothing to do about it any more.
+            let ended = tokio::select! {
+                ended = tasks.join_next() => ended,
+                _ = give_back.tick() => {
+                    // What cannot be given back now ends with the session.
+                    let _ = self.give_back().await;
+                    continue;
+                }
+            };
+            match ended {
+                Some(Ok(Task::Courier(place))) => {
+                    self.left(&place);
+                }
+                // The session was ended by another: what it claimed is fenced, and there is nothing to do about it any more.
                 Some(Ok(Task::Keeper)) => {}
                 Some(Ok(Task::Tail)) => return Err(EngineError::TaskEnded("tail")),
                 Some(Ok(Task::Ledger)) => return Err(EngineError::TaskEnded("ledger")),
@@ -148,9 +185,11 @@ impl Crew {
             }
             Err(error) => return Err(error),
         };
-        match Router::build(&definitions) {
-            Ok(router) => {
+        let grouped = Router::build(&definitions).and_then(|router| Ok((router, definitions.groups()?)));
+        match grouped {
+            Ok((router, groups)) => {
                 self.shared.router.store(Arc::new(router));
+                self.share.regroup(groups);
                 self.definitions = definitions;
             }
             Err(error) => {
@@ -158,6 +197,11 @@ impl Crew {
             }
         }
         Ok(())
+    }
+
+    async fn give_back(&mut self) -> Result<(), StoreError> {
+        let busy = self.members.keys().map(|(target, _)| target).collect();
+        self.share.give_back(&busy).await
     }
 
     /// Cursors that operators moved, and failed events that they asked for again.
@@ -180,8 +224,14 @@ impl Crew {
     /// Starts the couriers that are missing, stops those that must not be there, tells the others of their target.
     async fn place(&mut self, tasks: &mut JoinSet<Task>) -> Result<(), StoreError> {
         let instances = self.sight.instances.borrow().clone();
-        let mut wanted = places::wanted(&self.definitions, &self.shared.router.load(), &instances, &self.cursors);
-        self.ensure_cursors(&wanted).await?;
+        let all = places::wanted(&self.definitions, &self.shared.router.load(), &instances, &self.cursors);
+        let served = self.share.served();
+        if all.keys().any(|place| !self.cursors.contains(place) && served.contains(&place.0)) {
+            self.create_cursors(&all).await?;
+        }
+        let served = self.share.served();
+        let mut wanted = all;
+        wanted.retain(|place, _| served.contains(&place.0));
         // A paused target has a cursor and no courier.
         wanted.retain(|_, target| !target.paused);
         for (place, member) in &self.members {
@@ -204,20 +254,20 @@ impl Crew {
         Ok(())
     }
 
-    async fn ensure_cursors(&mut self, wanted: &HashMap<Place, Arc<Target>>) -> Result<(), StoreError> {
+    /// Creates what is missing. Other daemons create cursors too, so that those that are known are read anew first.
+    async fn create_cursors(&mut self, wanted: &HashMap<Place, Arc<Target>>) -> Result<(), StoreError> {
         let safe = self.sight.safe.borrow().position;
-        let missing: Vec<_> = (wanted.iter())
-            .filter(|(place, _)| !self.cursors.contains(*place))
+        self.cursors = places_of(&self.shared.state.cursors().await?);
+        let missing: Vec<_> = places::missing(wanted, &self.cursors, self.share.served())
             .map(|(place, target)| {
                 let first = places::first_cursor(place, target, &self.cursors, safe);
                 (place.0.clone(), place.1.clone(), first)
             })
             .collect();
-        if missing.is_empty() {
-            return Ok(());
+        if !missing.is_empty() {
+            self.shared.state.ensure_cursors(&missing).await?;
+            self.cursors = places_of(&self.shared.state.cursors().await?);
         }
-        self.shared.state.ensure_cursors(&missing).await?;
-        self.cursors = places_of(&self.shared.state.cursors().await?);
         Ok(())
     }
 
@@ -250,7 +300,8 @@ impl Crew {
             self.definitions.targets.iter().map(|target| (target.id.clone(), target.name.clone())).collect();
         let mut counts = BTreeMap::new();
         for (target, status, count) in self.shared.state.failed_counts().await? {
-            if let Some(name) = names.get(&target) {
+            // Each daemon reports those that it serves, so that sums are right.
+            if let Some(name) = names.get(&target).filter(|_| self.share.served().contains(&target)) {
                 counts.insert((name.clone(), status), count);
             }
         }

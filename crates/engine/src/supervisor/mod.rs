@@ -1,11 +1,13 @@
-//! The supervisor: waits for the lease, then owns every task of a daemon that leads.
+//! The supervisor: joins the workers that share the targets, then owns every task of a daemon.
 //!
 //! No task is detached: each ends through its token, and one that ends without having been asked stops the daemon with an
-//! error. Several times a second it asks whether definitions changed or an operator acted; what it finds reaches the
-//! couriers without a restart.
+//! error. Several times a second it asks whether definitions changed, an operator acted, or another daemon came or went;
+//! what it finds reaches the couriers without a restart.
 
 mod crew;
 mod places;
+mod share;
+mod spread;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -32,6 +34,7 @@ use crate::{
     tail::{Feeds, Tail},
 };
 use crew::{Crew, Task};
+use share::Share;
 
 /// How often the state is asked whether anything changed: acts take effect within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -80,7 +83,7 @@ pub struct Engine {
     attempts: Arc<Attempts>,
 }
 
-/// What the state says when a daemon begins to lead.
+/// What the state says when a daemon begins.
 struct Found {
     mark: Option<HorizonMark>,
     definitions: Definitions,
@@ -88,9 +91,10 @@ struct Found {
     stood: HashMap<InstanceId, EventKey>,
 }
 
-enum Led {
+enum Worked {
     Stopped,
-    LeaseLost,
+    /// Another daemon found the lease run out.
+    Buried,
 }
 
 impl Engine {
@@ -101,44 +105,35 @@ impl Engine {
         Self { parts, options, status, attempts }
     }
 
-    /// Runs until `stop`: then finishes the calls in flight, commits, gives the lease back.
+    /// Runs until `stop`: then finishes the calls in flight, commits, gives its leases back.
     pub async fn run(self, stop: CancellationToken) -> Result<(), EngineError> {
         let lock = self.parts.state.lock_daemon()?;
-        self.parts.state.end_dead_lease(&lock).await?;
+        self.parts.state.bury_everybody(&lock).await?;
         let (status, attempts) = (Arc::clone(&self.status), Arc::clone(&self.attempts));
         self.parts.deliverer.observe_unawaited(move |call, answer| {
             status.called_unawaited(&call.target.id, &answer.outcome, answer.duration);
             attempts.made(call, answer);
         });
-        while let Some(held) = self.stand_by(&stop).await {
-            match self.lead(held, &stop).await? {
-                Led::Stopped => break,
-                Led::LeaseLost => {}
+        while let Some(held) = self.join(&stop).await {
+            match self.work(held, &stop).await? {
+                Worked::Stopped => break,
+                Worked::Buried => {}
             }
         }
         Ok(())
     }
 
-    /// Until the lease is this daemon's; `None` when stopped.
-    async fn stand_by(&self, stop: &CancellationToken) -> Option<Held> {
+    /// Until this daemon is one of the workers; `None` when stopped.
+    async fn join(&self, stop: &CancellationToken) -> Option<Held> {
         let duration = self.options.lease_duration;
-        let mut told = false;
         let mut tries = 0;
         while !stop.is_cancelled() {
             let asked = clock::boottime();
-            let acquire = self.parts.state.acquire(&self.parts.worker, duration, &self.parts.info);
-            let pause = match self.within_grace(stop, acquire).await? {
-                Ok(Some(lease)) => {
-                    info!(worker = %self.parts.worker, "this daemon leads");
-                    return Some(Held::granted(lease, asked, duration));
-                }
-                Ok(None) => {
-                    if !std::mem::replace(&mut told, true) {
-                        info!(worker = %self.parts.worker, "another daemon leads; this one stands by");
-                    }
-                    tries = 0;
-                    self.status.state_readable();
-                    (duration / 4).min(Duration::from_secs(1))
+            let join = self.parts.state.join(&self.parts.worker, duration, &self.parts.info);
+            let pause = match self.within_grace(stop, join).await? {
+                Ok(session) => {
+                    info!(worker = %session.worker, epoch = session.epoch, "this daemon has joined");
+                    return Some(Held::granted(session, asked, duration));
                 }
                 Err(error) => {
                     tries += 1;
@@ -146,7 +141,7 @@ impl Engine {
                     if tries == 1 {
                         warn!(
                             error = &error as &dyn std::error::Error,
-                            "the lease cannot be asked for; this is tried again"
+                            "the workers cannot be joined; this is tried again"
                         );
                     }
                     Retry::default().delay(tries)
@@ -160,12 +155,14 @@ impl Engine {
         None
     }
 
-    async fn lead(&self, held: Held, stop: &CancellationToken) -> Result<Led, EngineError> {
+    async fn work(&self, held: Held, stop: &CancellationToken) -> Result<Worked, EngineError> {
         let Parts { events, state, deliverer, .. } = self.parts.clone();
         let Some(Found { mark, definitions, stood }) = self.read_the_state(stop).await? else {
-            return Ok(Led::Stopped);
+            return Ok(Worked::Stopped);
         };
         let router = Arc::new(ArcSwap::from_pointee(Router::build(&definitions)?));
+        let share =
+            Share::new(state.clone(), held.session().clone(), self.options.lease_duration, definitions.groups()?);
         self.status.leads(true);
         let feeds = Feeds::default();
         let (tail, sight) =
@@ -207,17 +204,16 @@ impl Engine {
         let keeper = keep(held.clone(), Arc::clone(&shared), keeper_stop.clone());
         tasks.spawn(keeper);
 
-        let mut crew = Crew::new(shared, feeds, sight, couriers_stop.clone(), definitions);
-        let led = self.supervise(&mut crew, &mut tasks, stop).await?;
-        if let Led::LeaseLost = led {
-            // Whatever is under way belongs to the daemon that leads now: its epochs fence these couriers anyway.
+        let mut crew = Crew::new(shared, feeds, sight, couriers_stop, definitions, share);
+        let worked = self.supervise(&mut crew, &mut tasks, stop).await?;
+        if let Worked::Buried = worked {
+            // Whatever is under way belongs to others now: their epochs fence these couriers anyway.
             tasks.shutdown().await;
             self.status.leads(false);
-            return Ok(led);
+            return Ok(worked);
         }
         let finish = async {
-            couriers_stop.cancel();
-            crew.join_all(&mut tasks).await?;
+            crew.finish(&mut tasks).await?;
             rest_stop.cancel();
             while tasks.len() > 1 {
                 let _ = tasks.join_next().await;
@@ -234,21 +230,21 @@ impl Engine {
         finished?;
         tasks.shutdown().await;
         self.status.leads(false);
-        match timeout_at(grace_over, self.parts.state.release(held.lease())).await {
+        match timeout_at(grace_over, self.parts.state.leave(held.session())).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 warn!(
                     error = &error as &dyn std::error::Error,
-                    "the lease could not be given back; it runs out by itself"
+                    "the leases could not be given back; they run out by themselves"
                 );
             }
-            Err(_) => warn!("the lease could not be given back within shutdown_grace; it runs out by itself"),
+            Err(_) => warn!("the leases could not be given back within shutdown_grace; they run out by themselves"),
         }
         info!("stopped: everything that was settled is committed");
-        Ok(led)
+        Ok(worked)
     }
 
-    /// What a daemon needs to know before it leads, as soon as the state can be read.
+    /// What a daemon needs to know before it begins, as soon as the state can be read.
     async fn read_the_state(&self, stop: &CancellationToken) -> Result<Option<Found>, EngineError> {
         for tries in 1.. {
             let read = async {
@@ -290,16 +286,20 @@ impl Engine {
         crew: &mut Crew,
         tasks: &mut JoinSet<Task>,
         stop: &CancellationToken,
-    ) -> Result<Led, EngineError> {
+    ) -> Result<Worked, EngineError> {
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut away = false;
         loop {
             tokio::select! {
-                () = stop.cancelled() => return Ok(Led::Stopped),
+                () = stop.cancelled() => return Ok(Worked::Stopped),
                 Some(ended) = tasks.join_next() => match ended {
-                    Ok(Task::Keeper) => return Ok(Led::LeaseLost),
-                    Ok(Task::Courier(place)) => crew.left(&place),
+                    Ok(Task::Keeper) => return Ok(Worked::Buried),
+                    Ok(Task::Courier(place)) => {
+                        if !crew.left(&place) {
+                            continue;
+                        }
+                    }
                     Ok(Task::Tail) => return Err(EngineError::TaskEnded("tail")),
                     Ok(Task::Ledger) => return Err(EngineError::TaskEnded("ledger")),
                     Ok(Task::Attempts) => return Err(EngineError::TaskEnded("log of attempts")),
@@ -313,7 +313,7 @@ impl Engine {
                 () = crew.new_instances() => {}
             }
             let looked = tokio::select! {
-                () = stop.cancelled() => return Ok(Led::Stopped),
+                () = stop.cancelled() => return Ok(Worked::Stopped),
                 looked = crew.look(tasks) => looked,
             };
             match looked {

@@ -1,7 +1,7 @@
 //! Who must be where, and where a cursor begins that is not there yet. Pure.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -33,6 +33,19 @@ pub(super) fn wanted(
         }
     }
     wanted
+}
+
+/// Where this daemon creates cursors: for the targets that it serves, and where an instance has none yet, for all of them at
+/// once. Otherwise the first daemon that sees a new instance would make it a known one for those that come next, and they
+/// would begin at the horizon there.
+pub(super) fn missing<'a>(
+    wanted: &'a HashMap<Place, Arc<Target>>,
+    cursors: &HashSet<Place>,
+    served: &BTreeSet<TargetId>,
+) -> impl Iterator<Item = (&'a Place, &'a Arc<Target>)> {
+    let known: HashSet<&InstanceId> = cursors.iter().map(|(_, instance)| instance).collect();
+    let ours = move |place: &Place| served.contains(&place.0) || !known.contains(&place.1);
+    wanted.iter().filter(move |(place, _)| !cursors.contains(*place) && ours(place))
 }
 
 /// Where a cursor begins. On a new instance, and for a new target, that is the target's start. For a target that is only now
@@ -81,6 +94,22 @@ mod tests {
         let wanted: HashSet<Place> = wanted.into_keys().collect();
         let expected = [("called", "one"), ("moved", "one"), ("moved", "two"), ("idle", "one"), ("idle", "two")];
         assert_eq!(wanted, places(&expected));
+    }
+
+    #[test]
+    fn the_first_one_on_a_new_instance_creates_the_cursors_of_all() {
+        let wanted: HashMap<Place, Arc<Target>> =
+            places(&[("mine", "old"), ("other", "old"), ("mine", "new"), ("other", "new")])
+                .into_iter()
+                .map(|place| (place.clone(), Arc::new(target(place.0.as_str()))))
+                .collect();
+        let served = BTreeSet::from(["mine".into()]);
+        let missing = |cursors: &[(&str, &str)]| -> HashSet<Place> {
+            missing(&wanted, &places(cursors), &served).map(|(place, _)| place.clone()).collect()
+        };
+        assert_eq!(missing(&[("third", "old")]), places(&[("mine", "old"), ("mine", "new"), ("other", "new")]));
+        assert_eq!(missing(&[("mine", "old"), ("third", "new")]), places(&[("mine", "new")]));
+        assert_eq!(missing(&[]), wanted.keys().cloned().collect());
     }
 
     #[track_caller]

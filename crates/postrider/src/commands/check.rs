@@ -5,14 +5,15 @@ use std::process::ExitCode;
 use clap::Args;
 use domain::{Definitions, InstanceId, Position, Router, Target};
 use serde_json::json;
-use store::{Finding, Severity, State, StoreError};
+use store::{Finding, Severity, State, StoreError, Worker};
 
+use super::worker;
 use crate::{
     config::Config,
     connect,
     context::Context,
     failure::{FAILED, USAGE},
-    output::{Table, Tone, age},
+    output::{Table, Tone, age, number},
 };
 
 #[derive(Args)]
@@ -88,7 +89,7 @@ async fn state(config: &Config, findings: &mut Vec<Finding>) -> Option<Definitio
             "state",
             format!("{} is at the schema this postrider knows", config.state),
         ));
-        lease(&state, findings).await?;
+        workers(&state, findings).await?;
         if let Some(warning) = plain_keys(&state).await? {
             findings.push(finding(Severity::Warning, "signing keys", warning));
         }
@@ -110,19 +111,30 @@ pub async fn plain_keys(state: &State) -> Result<Option<String>, StoreError> {
     })
 }
 
-async fn lease(state: &State, findings: &mut Vec<Finding>) -> Result<(), StoreError> {
-    let text = match state.leader().await? {
-        Some(leader) => format!(
-            "held by {} (host {}, pid {}, version {}), runs for another {}",
-            leader.worker.0,
-            leader.host,
-            leader.pid,
-            leader.version,
-            age(leader.expires_in.as_secs_f64())
-        ),
-        None => "held by nobody: no daemon is running".to_owned(),
-    };
-    findings.push(finding(Severity::Ok, "lease", text));
+async fn workers(state: &State, findings: &mut Vec<Finding>) -> Result<(), StoreError> {
+    let workers = state.workers().await?;
+    for worker in workers.iter().filter(|worker| worker.is_at_work()) {
+        let Worker { id, info, targets, expires_in, .. } = worker;
+        let who = format!("worker {id} (host {}, pid {}, version {})", info.host, info.pid, info.version);
+        let left = age(expires_in.unsigned_abs().as_secs_f64());
+        findings.push(match worker::runs_too_long(worker) {
+            Some(trouble) => finding(Severity::Warning, "lease", trouble),
+            None if worker.is_live() => {
+                let text = format!("{who} serves {}; its lease runs for another {left}", number(*targets, "target"));
+                finding(Severity::Ok, "lease", text)
+            }
+            None => {
+                let text = format!(
+                    "the lease of {who} ran out {left} ago; its {} are taken over by the next daemon that runs",
+                    number(*targets, "target")
+                );
+                finding(Severity::Warning, "lease", text)
+            }
+        });
+    }
+    if !workers.iter().any(Worker::is_live) {
+        findings.push(finding(Severity::Ok, "lease", "held by nobody: no daemon is running"));
+    }
     Ok(())
 }
 

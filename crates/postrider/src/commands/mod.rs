@@ -16,3 +16,4 @@ pub mod migrate;
 pub mod run;
 pub mod target;
 pub mod verify;
+pub mod worker;

@@ -11,7 +11,7 @@ use std::{
 use serde::Serialize;
 
 pub use table::{Table, Tone};
-pub use words::{age, entry, place, time, writer};
+pub use words::{age, entry, number, place, time, writer};
 
 /// For whom.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]

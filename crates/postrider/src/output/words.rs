@@ -38,6 +38,11 @@ pub fn age(seconds: f64) -> String {
     text.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
+/// So many of them: `1 target`, `2 targets`.
+pub fn number(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 /// One entry of an execution's list.
 pub fn entry(entry: &ExecutionTarget) -> String {
     match entry {

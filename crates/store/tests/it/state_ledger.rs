@@ -68,8 +68,8 @@ async fn a_claim_raises_the_epoch_and_fences_the_earlier_owner() {
         let changes =
             vec![put(103, FailedStatus::Halted), put(102, FailedStatus::Retrying), put(101, FailedStatus::Parked)];
         commit(fixture, &[(cursor.id, cursor.epoch, with(101, changes))]).await;
-        let lease = fixture.lease("a").await;
-        let claim = fixture.state.claim(&lease, &id("crm"), &"one".into()).await.expect("it can be claimed");
+        let session = fixture.lease("a", &["crm"]).await;
+        let claim = fixture.state.claim(&session, &id("crm"), &"one".into()).await.expect("it can be claimed");
         let claim = claim.expect("the lease runs");
         assert!(claim.cursor.epoch > cursor.epoch);
         assert_eq!(claim.cursor.key, key(101));
@@ -80,7 +80,7 @@ async fn a_claim_raises_the_epoch_and_fences_the_earlier_owner() {
         assert_eq!(fixture.cursor("crm", "one").await, claim.cursor, "nothing of it was written");
         assert_eq!(listed(fixture).await.len(), 3);
         assert_eq!(commit(fixture, &[(cursor.id, claim.cursor.epoch, settlement(102))]).await, []);
-        let none = fixture.state.claim(&lease, &id("crm"), &"elsewhere".into()).await.expect("it can be asked for");
+        let none = fixture.state.claim(&session, &id("crm"), &"elsewhere".into()).await.expect("it can be asked for");
         assert_eq!(none, None);
     })
     .await;
@@ -91,12 +91,18 @@ async fn without_the_lease_nothing_is_claimed() {
     on_both(async |fixture| {
         fixture.define(&["crm"]).await;
         let cursor = fixture.cursor("crm", "one").await;
-        let old = fixture.lease("a").await;
-        fixture.expire_lease().await;
-        let claim = async |lease| fixture.state.claim(lease, &id("crm"), &"one".into()).await.expect("it is asked for");
-        assert_eq!(claim(&old).await, None, "the lease has expired");
-        let new = fixture.lease("b").await;
+        let claim =
+            async |session| fixture.state.claim(session, &id("crm"), &"one".into()).await.expect("it is asked for");
+        let old = fixture.lease("a", &["crm"]).await;
+        fixture.expire("a").await;
+        assert_eq!(claim(&old).await, None, "the session has expired");
+        let other = fixture.join("b").await;
+        assert_eq!(claim(&other).await, None, "it has not leased the target");
+        fixture.bury("a").await;
+        let new = fixture.lease("c", &["crm"]).await;
         assert_eq!(claim(&old).await, None, "the lease is somebody else's");
+        let again = fixture.join("a").await;
+        assert_eq!(claim(&again).await, None, "a new session has no leases");
         assert_eq!(fixture.cursor("crm", "one").await.epoch, cursor.epoch);
         assert!(claim(&new).await.is_some());
     })

@@ -3,12 +3,12 @@
 use std::{error::Error, time::Duration};
 
 use domain::{CursorId, EventKey, InstanceId, TargetId};
-use postrider_store::{DefinitionsChange, FailedFilter, Lease, State, StateOptions, StoreError};
+use postrider_store::{DefinitionsChange, FailedFilter, Session, State, StateOptions, StoreError};
 
 use crate::state_support::{connect, on_both, on_both_empty};
 
 /// The version of the schema that this program brings.
-const NEWEST: i64 = 2;
+const NEWEST: i64 = 3;
 
 fn chain(error: &dyn Error) -> String {
     let mut text = format!("{error} {error:?}");
@@ -135,18 +135,21 @@ async fn the_url_is_not_in_the_state_as_it_prints_itself() {
 
 /// Only compiled: the daemon runs these on any thread.
 #[expect(dead_code, reason = "it is enough that it compiles")]
-fn what_the_state_does_may_move_between_threads(state: &State, lease: &Lease, key: &EventKey) {
+fn what_the_state_does_may_move_between_threads(state: &State, session: &Session, key: &EventKey) {
     fn moves<T: Send>(_: T) {}
     let (id, target, instance) = (CursorId(1), TargetId::from("a"), InstanceId::from("b"));
     moves(state.migrate());
     moves(state.apply(&DefinitionsChange::default(), "ada"));
     moves(state.definitions());
     moves(state.ensure_cursors(&[]));
-    moves(state.claim(lease, &target, &instance));
+    moves(state.claim(session, &target, &instance));
     moves(state.commit(&[], None));
     moves(state.seek(id, key, false, "ada"));
     moves(state.discard(&FailedFilter::default(), None, "ada"));
-    moves(state.renew(lease, Duration::ZERO));
+    moves(state.renew(session, Duration::ZERO));
+    moves(state.crowd());
+    moves(state.take(session, &[]));
+    moves(state.give_back(session, &[]));
 }
 
 #[tokio::test]

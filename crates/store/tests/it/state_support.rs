@@ -6,7 +6,7 @@ use domain::{
     Cursor, CursorState, Definitions, EventKey, Execution, ExecutionTarget, FailedEvent, FailedStatus, InstanceId,
     Limits, PayloadEncoding, Position, Settlement, Source, Target, TargetId, Timestamp,
 };
-use postrider_store::{DefinitionsChange, Lease, MasterKeys, State, StateOptions, WorkerId, WorkerInfo};
+use postrider_store::{DefinitionsChange, MasterKeys, Session, State, StateOptions, Worker, WorkerId, WorkerInfo};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use test_support::TestDatabase;
 
@@ -96,14 +96,36 @@ impl Fixture {
         self.state.cursor(&target, &instance).await.expect("cursors can be read").expect("it was just made")
     }
 
-    /// The lease, for a new worker of this name.
-    pub async fn lease(&self, worker: &str) -> Lease {
-        acquire(&self.state, worker).await.expect("nobody else holds the lease")
+    /// A worker of this name joins.
+    pub async fn join(&self, worker: &str) -> Session {
+        join(&self.state, worker).await
     }
 
-    /// Lets the lease run out.
-    pub async fn expire_lease(&self) {
-        self.execute("UPDATE leases SET expires_at = 1").await;
+    /// A worker of this name joins and leases these targets.
+    pub async fn lease(&self, worker: &str, targets: &[&str]) -> Session {
+        let session = self.join(worker).await;
+        let wanted: Vec<TargetId> = targets.iter().map(|name| id(name)).collect();
+        let taken = self.state.take(&session, &wanted).await.expect("targets can be leased");
+        assert_eq!(taken.len(), wanted.len(), "somebody else has them");
+        session
+    }
+
+    /// A worker as the state has it.
+    pub async fn worker(&self, name: &str) -> Worker {
+        let workers = self.state.workers().await.expect("workers can be read");
+        workers.into_iter().find(|worker| worker.id.0 == name).expect("it has joined")
+    }
+
+    /// Lets the lease of a worker run out.
+    pub async fn expire(&self, worker: &str) {
+        self.execute(&format!("UPDATE workers SET expires_at = 1 WHERE id = '{worker}'")).await;
+    }
+
+    /// Lets the lease of a worker run out, and has it buried.
+    pub async fn bury(&self, worker: &str) {
+        self.expire(worker).await;
+        let dead = self.worker(worker).await;
+        assert!(self.state.bury(&dead).await.expect("workers can be buried"), "its lease has run out");
     }
 
     pub async fn definitions(&self) -> Definitions {
@@ -121,9 +143,9 @@ pub async fn connect(url: &str) -> State {
     State::connect(&StateOptions::new(url)).await.expect("the test's database takes connections")
 }
 
-pub async fn acquire(state: &State, worker: &str) -> Option<Lease> {
+pub async fn join(state: &State, worker: &str) -> Session {
     let info = WorkerInfo { host: "here".to_owned(), pid: 1, version: "0.1.0".to_owned() };
-    state.acquire(&WorkerId(worker.to_owned()), Duration::from_mins(1), &info).await.expect("a lease can be asked for")
+    state.join(&WorkerId(worker.to_owned()), Duration::from_mins(1), &info).await.expect("workers can be joined")
 }
 
 /// Runs a test on both databases, migrated.

@@ -1,12 +1,12 @@
 //! One cursor as it is listed: the row of the state, what the event store says is left, who works on it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use domain::{
     Cursor, CursorState, Definitions, FailedStatus, InstanceId, Position, Router, Row, Target, TargetId, Timestamp,
 };
 use serde::Serialize;
-use store::{EventStore, FailedFilter, PageRequest, State, StoreError};
+use store::{EventStore, FailedFilter, PageRequest, State, StoreError, WorkerId};
 
 use crate::{clock, output::Tone};
 
@@ -33,6 +33,7 @@ pub struct Line {
     /// `None` where the event store did not say.
     pub lag_seconds: Option<f64>,
     pub failed_events: u64,
+    /// The live worker that has leased the target.
     pub worker: Option<String>,
     pub reason: Option<String>,
     #[serde(skip)]
@@ -55,7 +56,7 @@ pub struct Overview {
     pub definitions: Definitions,
     router: Router,
     failed: HashMap<(TargetId, InstanceId), u64>,
-    worker: Option<String>,
+    workers: BTreeMap<TargetId, WorkerId>,
 }
 
 impl Overview {
@@ -67,8 +68,8 @@ impl Overview {
                 *failed.entry((target, instance)).or_default() += 1;
             }
         }
-        let worker = state.leader().await?.map(|leader| leader.worker.0);
-        Ok(Self { router: Router::build(&definitions)?, definitions, failed, worker })
+        let workers = state.holders().await?;
+        Ok(Self { router: Router::build(&definitions)?, definitions, failed, workers })
     }
 
     /// Without what the event store would say.
@@ -90,7 +91,7 @@ impl Overview {
             lag_events: None,
             lag_seconds: None,
             failed_events: self.failed.get(&place).copied().unwrap_or_default(),
-            worker: self.worker.clone(),
+            worker: self.workers.get(&cursor.target_id).map(|worker| worker.0.clone()),
             reason: cursor.reason.clone(),
             cursor,
         }

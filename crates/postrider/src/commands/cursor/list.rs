@@ -1,9 +1,12 @@
 //! `postrider cursor list`.
 
-use std::process::ExitCode;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+};
 
 use clap::Args;
-use domain::{Position, Timestamp, Writer};
+use domain::{Position, TargetId, Timestamp, Writer};
 use store::Probe;
 
 use super::line::{COUNT_CAP, Line, Overview};
@@ -11,7 +14,7 @@ use crate::{
     clock,
     config::Config,
     context::Context,
-    output::{Table, age, place, time, writer},
+    output::{Table, age, number, place, time, writer},
 };
 
 /// A writer that is younger is a transaction in the ordinary course.
@@ -104,15 +107,39 @@ pub fn table(lines: &[Line], counted: bool, holder: Option<&(Position, Writer)>,
         ]);
         table.row(line.tone(), cells);
     }
-    if let Some(worker) = lines.first().and_then(|line| line.worker.as_ref()) {
-        table.note(format!("worker: {worker}"));
-    } else if !lines.is_empty() {
-        table.note("worker: none; no daemon is running");
-    }
+    note_workers(&mut table, lines);
     if let Some((head, holder)) = holder {
         table.note(format!("horizon: held below {head} by an open transaction: {}", writer(holder)));
     }
     table
+}
+
+/// Who serves them, and whether anything is served by nobody.
+fn note_workers(table: &mut Table, lines: &[Line]) {
+    let mut workers: BTreeMap<&str, BTreeSet<&TargetId>> = BTreeMap::new();
+    let mut unserved = BTreeSet::new();
+    for line in lines {
+        match &line.worker {
+            Some(worker) => _ = workers.entry(worker).or_default().insert(&line.target_id),
+            None => _ = unserved.insert(&line.target_id),
+        }
+    }
+    let unserved = number(unserved.len() as u64, "target");
+    match workers.len() {
+        0 if lines.is_empty() => {}
+        0 => table.note("worker: none; no daemon is running"),
+        1 => workers.keys().for_each(|worker| table.note(format!("worker: {worker}"))),
+        _ => {
+            for (worker, targets) in &workers {
+                table.note(format!("worker: {worker}, {}", number(targets.len() as u64, "target")));
+            }
+        }
+    }
+    if !workers.is_empty() && lines.iter().any(|line| line.worker.is_none()) {
+        table.note(format!(
+            "worker: none at the moment for {unserved}; another daemon takes over when a lease has ended"
+        ));
+    }
 }
 
 fn left(events: Option<u64>) -> String {
@@ -166,6 +193,28 @@ mod tests {
             reason: cursor.reason.clone(),
             cursor,
         }
+    }
+
+    #[test]
+    fn several_workers_are_named_with_how_many_targets_they_serve() {
+        let of = |target: &str, worker: Option<&str>| {
+            let mut line = line(target, CursorState::Live, 0.0, None);
+            line.target_id = target.into();
+            line.worker = worker.map(str::to_owned);
+            line
+        };
+        let lines = [of("a", Some("w1")), of("a", Some("w1")), of("b", Some("w2")), of("c", Some("w1")), of("d", None)];
+        let now: Timestamp = "2025-03-27T10:23:00Z".parse().expect("a time");
+        let text = table(&lines, false, None, now).render(false);
+        let notes: Vec<_> = text.lines().filter(|line| line.starts_with("worker")).collect();
+        assert_eq!(
+            notes,
+            [
+                "worker: w1, 2 targets",
+                "worker: w2, 1 target",
+                "worker: none at the moment for 1 target; another daemon takes over when a lease has ended"
+            ]
+        );
     }
 
     #[test]

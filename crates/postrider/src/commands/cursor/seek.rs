@@ -8,7 +8,7 @@ use clap::Args;
 use domain::{Position, Start};
 use engine::{Resolved, resolve_start};
 use serde::Serialize;
-use store::{EventStore, State};
+use store::{EventStore, State, Worker};
 
 use super::cursors_of;
 use crate::{
@@ -56,9 +56,10 @@ impl Seek {
         let definitions = state.definitions().await?;
         let target = target_named(&definitions, &self.name)?;
         let cursors = cursors_of(&state, target, self.instance.as_deref()).await?;
-        if self.accept_lost && state.leader().await?.is_some() {
+        if self.accept_lost && state.workers().await?.iter().any(Worker::is_live) {
             return Err(usage(
-                "a daemon is running; stop it first, so that nothing is sent while the store is in doubt",
+                "a daemon is running; stop it first, so that nothing is sent while the store is in doubt \
+                 (`postrider worker list` shows which)",
             ));
         }
         let events = context.events(&config).await?;

@@ -53,7 +53,7 @@ async fn what_was_halted_stays_so_after_a_kill_and_no_call_is_made() {
     daemon.kill();
     assert_eq!(receiver.count(), 3);
     let daemon = house.start();
-    daemon.says("this daemon leads").await;
+    daemon.says("this daemon has joined").await;
     in_state(&house, "crm", "halted").await;
     quiet_for(&receiver, Duration::from_millis(2_500)).await;
     assert_eq!(receiver.count(), 3, "a start is no reason to call again");

@@ -72,7 +72,7 @@ async fn a_frozen_daemon_that_comes_back_sends_nothing_stale_and_moves_no_cursor
     let mut house = house(&database, &receiver, "1s");
     house.add(&format!("[ledger]\nmax_group = {MAX_GROUP}\nflush_interval = \"3s\""));
     let first = house.start();
-    first.says("this daemon leads").await;
+    first.says("this daemon has joined").await;
     let second = house.start();
     second.says("another daemon leads; this one stands by").await;
     let load = Load { events: 700, per_second: Some(100), ..Load::new(Shape::Zitadel(Stamp::Clock)) };
@@ -136,7 +136,7 @@ async fn a_second_daemon_on_one_sqlite_state_refuses_to_start() {
     house.target("crm", &receiver, "");
     house.execution("{ all = true }", &["crm"]);
     let first = house.start();
-    first.says("this daemon leads").await;
+    first.says("this daemon has joined").await;
     let second = house.command(&["run"]);
     let said = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(1), "{said}");
@@ -144,7 +144,7 @@ async fn a_second_daemon_on_one_sqlite_state_refuses_to_start() {
     assert_eq!(first.stop().await, 0);
     let third = house.start();
     eventually_within(Duration::from_secs(20), "the third leads after the first", async || {
-        (third.log().matches("this daemon leads").count() == 2).then_some(())
+        (third.log().matches("this daemon has joined").count() == 2).then_some(())
     })
     .await;
     assert_eq!(third.stop().await, 0);

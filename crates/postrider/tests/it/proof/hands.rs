@@ -306,7 +306,7 @@ async fn definitions_that_are_applied_are_in_force_for_the_next_event() {
     house.cli(&["apply", "-f", &definitions(&house, &old, None)]);
     push(&database, "session.added", 2).await;
     let daemon = house.start();
-    daemon.says("this daemon leads").await;
+    daemon.says("this daemon has joined").await;
     let before = push(&database, ADDED, 5).await;
     all_arrive(&old, &before).await;
 
@@ -365,7 +365,7 @@ async fn acts_with_no_daemon_running_are_in_force_at_the_next_start() {
     house.cli(&["cursor", "skip", "crm"]);
     house.cli(&["target", "pause", "crm"]);
     let daemon = house.start();
-    daemon.says("this daemon leads").await;
+    daemon.says("this daemon has joined").await;
     let more = push(&database, ADDED, 2).await;
     quiet_for(&receiver, Duration::from_secs(1)).await;
     assert_eq!(receiver.arrivals().len(), 0, "a paused target is left in peace");

@@ -119,7 +119,7 @@ async fn a_daemon_that_stands_by_is_ready_and_does_not_lead() {
     house.target("crm", &receiver, "");
     house.execution("{ all = true }", &["crm"]);
     let first = house.start();
-    first.says("this daemon leads").await;
+    first.says("this daemon has joined").await;
     house.set("listen = \"\"", "listen = \"127.0.0.1:0\"");
     let second = house.start();
     let address = address(&second).await;

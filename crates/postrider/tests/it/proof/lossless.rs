@@ -40,7 +40,7 @@ async fn check(stamp: Stamp, events: usize, two_phase: f64, horizon: Option<&str
     }
     let trio = Trio::at(&mut house);
     let daemon = house.start();
-    daemon.says("this daemon leads").await;
+    daemon.says("this daemon has joined").await;
 
     let began = Instant::now();
     let (mut written, missed) = NAIVE.beside(&database, write(&database, stamp, events, two_phase)).await;

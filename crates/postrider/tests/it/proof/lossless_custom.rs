@@ -30,7 +30,7 @@ async fn house(kind: CustomKind) -> (TestDatabase, House, Trio) {
 async fn check(kind: CustomKind, two_phase: f64) {
     let (database, house, trio) = house(kind).await;
     let daemon = house.start();
-    daemon.says("this daemon leads").await;
+    daemon.says("this daemon has joined").await;
     let mut load = Load::new(Shape::Custom);
     (load.writers, load.events, load.two_phase) = (16, 4_000, two_phase);
     let (written, missed) = NAIVE.beside(&database, load.run(&database)).await;
@@ -86,7 +86,7 @@ async fn a_position_that_is_taken_long_before_its_row_is_written_is_waited_for()
     let (database, house, trio) = house(CustomKind::Serial).await;
     database.execute(SLOW).await;
     let daemon = house.start();
-    daemon.says("this daemon leads").await;
+    daemon.says("this daemon has joined").await;
     let insert = |from: usize, to: usize| {
         let mut sql = "INSERT INTO app.events (stream_type, stream_id, name, version) VALUES ".to_owned();
         for number in from..to {

@@ -21,7 +21,7 @@ async fn check(house: &mut House, database: &TestDatabase, stamp: Stamp, horizon
     house.set("[delivery.egress]", &format!("horizon = \"{horizon}\"\n[delivery.egress]"));
     let trio = Trio::at(house);
     let daemon = house.start();
-    daemon.says("this daemon leads").await;
+    daemon.says("this daemon has joined").await;
     let mut load = Load::new(Shape::Zitadel(stamp));
     load.two_phase = 0.1;
     let written = load.run(database).await;
