@@ -1,7 +1,7 @@
 //! HTTP for operators: health and figures, on `admin.listen`.
 //!
 //! - `GET /healthz`: 200 while the process runs.
-//! - `GET /readyz`: 200 while it can do its work (leading or standing by), else 503 with the reason in a sentence.
+//! - `GET /readyz`: 200 while it can do its work (also while no target is its own), else 503 with the reason in a sentence.
 //! - `GET /metrics`: figures for Prometheus.
 //!
 //! Nothing here changes anything, and nothing here says anything about an event or a secret; still, listen on an

@@ -4,6 +4,7 @@ use std::{env, fs, process::ExitCode, sync::Arc, time::Duration};
 
 use admin::Admin;
 use clap::Args;
+use domain::DefinitionError;
 use engine::{DeliveryLog, Engine, Options, Parts, Retry, Status};
 use store::{EventStore, State, StoreError, WorkerId, WorkerInfo};
 use tokio::{
@@ -26,6 +27,9 @@ use crate::{
 
 /// How long answers under way are waited for once the engine has ended.
 const ADMIN_GRACE: Duration = Duration::from_secs(1);
+
+/// How often definitions are planned again because other daemons were faster.
+const DEFINE_AGAIN: u32 = 10;
 
 #[derive(Args)]
 pub struct Run {
@@ -168,16 +172,33 @@ async fn define(config: &Config, events: &EventStore, state: &State) -> anyhow::
     if config.definitions.targets.is_empty() && config.definitions.executions.is_empty() {
         return Ok(());
     }
-    let mode = Mode { prune: false, dry_run: false, replace_keys: false };
-    let plan = Plan::make(&config.definitions, &config.origin, mode, events, state).await?;
+    let plan = carried_out(config, events, state).await?;
     for warning in &plan.warnings {
         warn!("{warning}");
     }
     for change in &plan.changes {
         info!(what = change.what, name = change.name, details = change.details.join(", "), "{}", change.change);
     }
-    plan.carry_out(state, &format!("file:{}", config.origin)).await?;
     tell_what_is_not_in_the_file(config, state).await
+}
+
+/// Daemons that are started together may have one file, and find one state without targets: what another has created
+/// meanwhile is looked at again.
+async fn carried_out(config: &Config, events: &EventStore, state: &State) -> anyhow::Result<Plan> {
+    let mode = Mode { prune: false, dry_run: false, replace_keys: false };
+    let mut tries = 0;
+    loop {
+        let plan = Plan::make(&config.definitions, &config.origin, mode, events, state).await?;
+        match plan.carry_out(state, &format!("file:{}", config.origin)).await {
+            Ok(()) => return Ok(plan),
+            Err(error) if tries < DEFINE_AGAIN && was_created_meanwhile(&error) => tries += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn was_created_meanwhile(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StoreError::Definition(DefinitionError::DuplicateTarget(_))))
 }
 
 /// What a file defined once stays in force without it, which should surprise nobody.

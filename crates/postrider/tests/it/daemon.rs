@@ -55,6 +55,7 @@ fn a_daemon_delivers_what_is_there_and_a_signal_ends_it_with_everything_committe
         }
         assert!(Instant::now() < deadline, "{cursors}");
     }
+    let pid = daemon.id();
     ask_to_stop(&daemon);
     let done = daemon.wait_with_output().expect("the daemon ends");
     let log = String::from_utf8_lossy(&done.stderr).into_owned();
@@ -63,6 +64,10 @@ fn a_daemon_delivers_what_is_there_and_a_signal_ends_it_with_everything_committe
     assert!(!log.contains(KEY), "{log}");
     let after = place.run(&["check"]).out;
     assert!(after.contains("held by nobody"), "{after}");
+    let workers: serde_json::Value =
+        serde_json::from_str(&place.run(&["worker", "list", "-o", "json"]).out).expect("a list is JSON");
+    let worker = &workers[0];
+    assert_eq!((&worker["state"], &worker["targets"], &worker["pid"]), (&"left".into(), &0.into(), &pid.into()));
     ask_to_stop(&receiver);
     assert!(receiver.wait().expect("the receiver ends").success());
 }

@@ -42,6 +42,8 @@ fn every_command_has_its_help() {
         "delivery resend",
         "key",
         "key rotate-master",
+        "worker",
+        "worker list",
         "listen",
         "verify",
         "completions",

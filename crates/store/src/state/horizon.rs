@@ -21,7 +21,7 @@ pub struct HorizonMark {
     pub identity: Option<Identity>,
 }
 
-/// Keeps the higher of two watermarks: a daemon that lost its lease may still come with an older one.
+/// Keeps the higher of two watermarks: every daemon comes with its own.
 pub(super) async fn keep(work: &mut Work, mark: &HorizonMark) -> Result<(), StoreError> {
     if let Some(row) = work.row(work.sql(LOCK)).await? {
         let (kept, _) = work.decoded(decode(&row))?;

@@ -1,4 +1,4 @@
-//! Two daemons on one state: one leads, the other stands by, and one that was frozen does no harm.
+//! Two daemons and one target: one serves it, the other takes it over, and one that was frozen does no harm.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use test_support::{Account, Behaviour, Load, Receiver, Shape, Stamp, TestDatabas
 use super::{
     daemon::House,
     hands_scene::{ADDED, all_arrive, assert_exact, assert_one_id_each, cursor, push, quiet_for, zitadel},
+    replicas_scene::workers_are,
 };
 
 fn house(database: &TestDatabase, receiver: &Receiver, lease: &str) -> House {
@@ -28,7 +29,7 @@ async fn a_second_daemon_takes_over_from_one_that_was_killed() {
     let first = house.start();
     all_arrive(&receiver, &written).await;
     let second = house.start();
-    second.says("another daemon leads; this one stands by").await;
+    workers_are(&house, 2).await;
     let count = receiver.count();
     let killed = Instant::now();
     first.kill();
@@ -51,7 +52,7 @@ async fn a_second_daemon_takes_over_at_once_from_one_that_was_stopped() {
     let first = house.start();
     all_arrive(&receiver, &written).await;
     let second = house.start();
-    second.says("another daemon leads; this one stands by").await;
+    workers_are(&house, 2).await;
     let stopped = Instant::now();
     assert_eq!(first.stop().await, 0);
     written.extend(push(&database, ADDED, 5).await);
@@ -74,7 +75,7 @@ async fn a_frozen_daemon_that_comes_back_sends_nothing_stale_and_moves_no_cursor
     let first = house.start();
     first.says("this daemon has joined").await;
     let second = house.start();
-    second.says("another daemon leads; this one stands by").await;
+    workers_are(&house, 2).await;
     let load = Load { events: 700, per_second: Some(100), ..Load::new(Shape::Zitadel(Stamp::Clock)) };
     let faults = async {
         receiver.wait_for(70).await;
@@ -86,7 +87,7 @@ async fn a_frozen_daemon_that_comes_back_sends_nothing_stale_and_moves_no_cursor
         eprintln!("taken over {:?} after the last call of the frozen daemon", taken.duration_since(frozen));
         first.signal("CONT");
         let thawed = receiver.count();
-        first.says("another daemon has taken the lease").await;
+        first.says("this daemon was taken for dead").await;
         (before, thawed)
     };
     let (written, (before, thawed)) = tokio::join!(load.run(&database), faults);
@@ -99,7 +100,7 @@ async fn a_frozen_daemon_that_comes_back_sends_nothing_stale_and_moves_no_cursor
     assert_one_id_each(&arrivals);
     eprintln!("{} events came again after the take-over, {} may", account.duplicates.len(), 2 * MAX_GROUP + 1);
     assert!(account.duplicates.len() <= 2 * MAX_GROUP + 1, "{} events came again", account.duplicates.len());
-    // The one that leads uses new connections; those of the frozen one carry nothing more.
+    // The one that serves it now uses new connections; those of the frozen one carry nothing more.
     let old = before.iter().map(|arrival| arrival.connection).max().expect("something had arrived");
     let stale = arrivals[before.len()..].iter().filter(|arrival| arrival.connection <= old).count();
     assert_eq!(stale, 0, "the frozen daemon sent something");
@@ -109,7 +110,7 @@ async fn a_frozen_daemon_that_comes_back_sends_nothing_stale_and_moves_no_cursor
         "what came after the thaw is in order, once"
     );
 
-    // Both have committed everything they had: the cursor is where the leader has it.
+    // Both have committed everything they had: the cursor is where the second one has it.
     let last = written.last().expect("something was written").position.to_string();
     eventually_within(Duration::from_secs(10), "the cursor is at the last event", async || {
         (cursor(&house, "crm")["position"] == last.as_str()).then_some(())
@@ -117,7 +118,7 @@ async fn a_frozen_daemon_that_comes_back_sends_nothing_stale_and_moves_no_cursor
     .await;
     assert_eq!(receiver.count(), arrivals.len());
 
-    // The one that was frozen leads again when the other one goes.
+    // The one that was frozen serves it again when the other one goes.
     assert_eq!(second.stop().await, 0);
     assert_eq!(cursor(&house, "crm")["position"], last.as_str());
     let more = push(&database, ADDED, 10).await;
@@ -143,7 +144,7 @@ async fn a_second_daemon_on_one_sqlite_state_refuses_to_start() {
     assert!(said.contains("another postrider is running on"), "{said}");
     assert_eq!(first.stop().await, 0);
     let third = house.start();
-    eventually_within(Duration::from_secs(20), "the third leads after the first", async || {
+    eventually_within(Duration::from_secs(20), "the third joins after the first", async || {
         (third.log().matches("this daemon has joined").count() == 2).then_some(())
     })
     .await;

@@ -70,6 +70,7 @@ async fn health_readiness_and_figures_say_how_things_stand() {
         ("postrider_oldest_unsettled_seconds{target=\"crm\"} ", 0.0),
         ("postrider_holds{target=\"crm\"} ", 0.0),
         ("postrider_leads ", 1.0),
+        ("postrider_leased_targets ", 1.0),
         ("postrider_horizon_delay_seconds ", 0.0),
     ];
     // Failed events are counted every five seconds.
@@ -110,7 +111,7 @@ async fn health_readiness_and_figures_say_how_things_stand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_that_stands_by_is_ready_and_does_not_lead() {
+async fn a_daemon_that_has_no_targets_is_ready_and_takes_over() {
     let mut server = PrivatePostgres::start().await;
     let database = server.database().await;
     database.zitadel().await;
@@ -123,17 +124,17 @@ async fn a_daemon_that_stands_by_is_ready_and_does_not_lead() {
     house.set("listen = \"\"", "listen = \"127.0.0.1:0\"");
     let second = house.start();
     let address = address(&second).await;
-    second.says("another daemon leads; this one stands by").await;
-    assert_eq!(get(&address, "/readyz").await, Some((200, "ready\n".to_owned())));
     let leads = async || figure(&get(&address, "/metrics").await?.1, "postrider_leads ");
-    assert_eq!(leads().await, Some(0.0));
+    let leased = async || figure(&get(&address, "/metrics").await?.1, "postrider_leased_targets ");
+    eventually("the second has joined", async || (leads().await == Some(1.0)).then_some(())).await;
+    assert_eq!(get(&address, "/readyz").await, Some((200, "ready\n".to_owned())));
+    assert_eq!(leased().await, Some(0.0));
     server.stop();
     let ready = async || Some(get(&address, "/readyz").await?.0);
     eventually("it is not ready", async || (ready().await == Some(503)).then_some(())).await;
     server.start_again().await;
     eventually("it is ready again", async || (ready().await == Some(200)).then_some(())).await;
-    // Who leads after an outage is whoever was faster.
     assert_eq!(first.stop().await, 0);
-    eventually("the second leads", async || (leads().await == Some(1.0)).then_some(())).await;
+    eventually("the second has the target", async || (leased().await == Some(1.0)).then_some(())).await;
     assert_eq!(second.stop().await, 0);
 }

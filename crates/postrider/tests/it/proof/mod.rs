@@ -22,3 +22,5 @@ mod lossless_custom;
 mod lossless_open;
 mod lossless_roles;
 mod lossless_scene;
+mod replicas;
+mod replicas_scene;
