@@ -29,8 +29,10 @@ const CONNECTIONS: u32 = 8;
 /// Everything lives in this schema, sqlx's list of migrations included.
 pub(super) const SCHEMA: &str = "postrider";
 
+/// A daemon that is frozen in the middle of a transaction must not keep its rows locked, nor, where it is in the event
+/// store's database, the horizon held, for longer than leases usually run.
 const POSTGRES_SESSION: &str = "SET search_path TO postrider; SET timezone TO 'UTC'; \
-     SET statement_timeout TO 30000; SET lock_timeout TO 30000; SET idle_in_transaction_session_timeout TO 60000; \
+     SET statement_timeout TO 30000; SET lock_timeout TO 30000; SET idle_in_transaction_session_timeout TO 5000; \
      SET default_transaction_isolation TO 'read committed'";
 const SQLITE_SESSION: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON";
