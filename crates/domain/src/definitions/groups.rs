@@ -125,6 +125,7 @@ mod tests {
                 instance: (instance != "*").then(|| InstanceId::from(instance)),
                 targets: list.split(' ').map(entry).collect(),
                 exclude: Vec::new(),
+                source: crate::Source::File,
             }
         };
         let definitions = Definitions {
@@ -179,6 +180,7 @@ mod tests {
             instance: None,
             targets: vec![ExecutionTarget::Target("nobody".into())],
             exclude: Vec::new(),
+            source: crate::Source::File,
         };
         let definitions = Definitions { revision: 1, targets: Vec::new(), executions: vec![execution] };
         assert!(matches!(definitions.groups(), Err(DefinitionError::UnknownTarget { .. })));

@@ -26,7 +26,7 @@ async fn scene(database: &TestDatabase, receiver: &Receiver) -> (House, Daemon, 
     let house = House::new(&database.url());
     let daemon = house.start();
     // It makes the tables of the state.
-    daemon.says("this daemon leads").await;
+    daemon.says("this daemon has joined").await;
     let key = create(&house, receiver);
     (house, daemon, key)
 }

@@ -206,7 +206,7 @@ async fn on_an_instance_that_appears_no_target_misses_its_first_events() {
 
 /// Whether an error of the first target keeps an event from the second one.
 async fn link(database: &TestDatabase, linked: bool) {
-    let state = State::connect(&StateOptions { url: database.url() }).await.expect("the state is there");
+    let state = State::connect(&StateOptions::new(database.url())).await.expect("the state is there");
     let mut targets = state.definitions().await.expect("it can be read").targets;
     targets.retain(|target| target.name.as_str() == "t00");
     targets[0].interrupt_on_error = linked;
