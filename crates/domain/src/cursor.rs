@@ -1,6 +1,6 @@
 //! How far a target has come on one instance, and what it could not deliver.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,28 @@ impl Ahead {
     #[must_use]
     pub fn settles(&self, key: &EventKey) -> bool {
         *key <= self.to && self.open.binary_search(key).is_err()
+    }
+
+    /// Where a cursor stands once these are settled, too, and what is left beyond it.
+    #[must_use]
+    pub fn without(mut self, cursor: &EventKey, settled: &BTreeSet<EventKey>) -> (EventKey, Option<Self>) {
+        let Some(left) = self.open.iter().find(|key| !settled.contains(*key)) else {
+            return (self.to.max(cursor.clone()), None);
+        };
+        let passed = self.open.iter().take_while(|key| *key != left).last().cloned();
+        let cursor = passed.map_or_else(|| cursor.clone(), |passed| passed.max(cursor.clone()));
+        self.open.retain(|key| !settled.contains(key));
+        (cursor, Some(self))
+    }
+
+    /// As it is once these, which were settled, are not any more. What lies beyond `to` never was.
+    #[must_use]
+    pub fn reopened(mut self, keys: impl IntoIterator<Item = EventKey>) -> Self {
+        let keys = keys.into_iter().filter(|key| *key <= self.to).collect::<Vec<_>>();
+        self.open.extend(keys);
+        self.open.sort();
+        self.open.dedup();
+        self
     }
 }
 
@@ -196,3 +218,6 @@ pub enum FailedChange {
     /// Delivered, or discarded.
     Remove(EventKey),
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@
 //! A lookup ([`Router::targets`], [`Router::concerns`]) does not allocate. The Router knows nothing of cursors and
 //! does not decide about paused targets: they keep their place, since their events wait for them.
 
+mod concern;
 mod explain;
 mod gates;
 mod plan;
@@ -25,6 +26,7 @@ use std::{
 
 use plan::Plan;
 
+pub use concern::Concern;
 pub use explain::{ExplainedExecution, ExplainedTarget, Explanation, Verdict};
 pub use gates::GateTarget;
 

@@ -338,3 +338,29 @@ fn an_explanation_says_when_the_most_specific_execution_keeps_the_type_out() {
 fn an_explanation_of_nothing_is_empty() {
     check_told(&["event/org.*: a"], "user.human.added", &[]);
 }
+
+#[test]
+fn why_an_event_concerns_a_target_is_said_in_a_line() {
+    let router = router(&[
+        "event/user.human.added: a +event",
+        "event/user.* !user.gone.*: c b",
+        "event: d +event/user.*",
+        "event/session.* @i1: a",
+    ]);
+    let check = |target: &str, event_type: &str, expected: &str| {
+        let (target, event_type) = (TargetId::from(target), event_type.into());
+        let concern = router.concern(&target, &"i1".into(), &event_type);
+        assert_eq!(concern.to_string(), expected);
+        assert_eq!(concern.receives(), router.concerns(&target, &"i1".into(), &event_type));
+    };
+    check("id-a", "user.human.added", "event/user.human.added");
+    check("id-d", "user.human.added", "event/user.human.added, includes event");
+    check("id-b", "user.human.added", "event/user.human.added, includes event, includes event/user.*");
+    check("id-a", "session.added", "event/session.* on i1");
+    check("id-a", "user.removed", "the execution event/user.* does not call the target");
+    check("id-b", "user.gone.away", "excluded by user.gone.* of the execution event/user.*");
+    check("id-c", "user.human.password.changed", "excluded by user.human.password.* of the target");
+    check("id-b", "org.added", "event, includes event/user.*");
+    let nobody = self::router(&[]);
+    assert_eq!(nobody.concern(&"id-a".into(), &"i1".into(), &"org.added".into()).word(), "no_execution");
+}
