@@ -83,16 +83,6 @@ impl Ahead {
         self.open.retain(|key| !settled.contains(key));
         (cursor, Some(self))
     }
-
-    /// As it is once these, which were settled, are not any more. What lies beyond `to` never was.
-    #[must_use]
-    pub fn reopened(mut self, keys: impl IntoIterator<Item = EventKey>) -> Self {
-        let keys = keys.into_iter().filter(|key| *key <= self.to).collect::<Vec<_>>();
-        self.open.extend(keys);
-        self.open.sort();
-        self.open.dedup();
-        self
-    }
 }
 
 macro_rules! words {

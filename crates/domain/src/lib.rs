@@ -31,9 +31,7 @@ pub use ids::{AggregateId, AggregateType, EventType, InstanceId, TargetId, Targe
 pub use limits::{Limits, Per, RateLimit, RateLimitError};
 pub use outcome::{Outcome, OutcomeKind};
 pub use position::{EventKey, Position, PositionError};
-pub use router::{
-    Concern, ExplainedExecution, ExplainedTarget, Explanation, GateTarget, Router, TypeFilter, Verdict,
-};
+pub use router::{Concern, ExplainedExecution, ExplainedTarget, Explanation, GateTarget, Router, TypeFilter, Verdict};
 pub use signature::{SignatureError, SigningKey, sign, verify, webhook_id};
 pub use target::{
     Endpoint, EndpointError, Ordering, PayloadEncoding, PayloadMode, Source, Start, StartError, Target, TargetKind,

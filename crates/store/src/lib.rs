@@ -17,7 +17,8 @@ pub use events::{
     PostgresEvents, Probe, SCAN_BOUND, Severity, SqliteEvents, Table,
 };
 pub use state::{
-    Attempt, AttemptFilter, AttemptId, AuditEntry, Claim, Crowd, DaemonLock, DefinitionsChange, FailedFilter,
-    HorizonMark, Look, MasterKey, MasterKeyError, MasterKeyId, MasterKeys, MasterRotation, Migrated, RecordedAttempt,
-    Retention, SealError, Session, Standing, State, StateOptions, Sweep, Worker, WorkerId, WorkerInfo,
+    Attempt, AttemptFilter, AttemptId, AuditEntry, AuditFilter, By, Claim, Crowd, DaemonLock, DefinitionsChange,
+    FailedFilter, HorizonMark, Look, MasterKey, MasterKeyError, MasterKeyId, MasterKeys, MasterRotation, Migrated,
+    RecordedAttempt, RemovedTarget, Retention, SealError, Seek, Session, Standing, State, StateOptions, Sweep,
+    Unhalted, Worker, WorkerId, WorkerInfo,
 };

@@ -31,10 +31,3 @@ fn a_cursor_that_waits_for_nothing_more_stands_at_the_end_of_what_is_settled() {
     check((20, &[]), &[], 20, None);
     check((5, &[]), &[12], 10, None);
 }
-
-#[test]
-fn an_event_that_is_settled_ahead_can_be_opened_again() {
-    let again = ahead(20, &[12]).reopened([key(18), key(15), key(12), key(21)]);
-    assert_eq!(again, ahead(20, &[12, 15, 18]));
-    assert!(!again.settles(&key(15)) && again.settles(&key(16)) && !again.settles(&key(21)));
-}

@@ -15,7 +15,7 @@ mod sqlite;
 
 use std::path::Path;
 
-use domain::{EventKey, InstanceId, Position, Row, Timestamp};
+use domain::{EventKey, EventType, InstanceId, Position, Row, Timestamp};
 
 pub use options::{Columns, EventStoreOptions, HorizonSource, Table};
 pub use page::{Page, PageRequest, SCAN_BOUND};
@@ -143,6 +143,15 @@ impl EventStore {
         each!(self, store => store.count(request, cap).await)
     }
 
+    /// As [`EventStore::count`], by event type; `None` stands for rows without one.
+    pub async fn census(
+        &self,
+        request: &PageRequest<'_>,
+        cap: u64,
+    ) -> Result<Vec<(Option<EventType>, u64)>, StoreError> {
+        each!(self, store => store.census(request, cap).await)
+    }
+
     /// Writes events, all or none. Only a SQLite store can be written to.
     pub async fn append(&self, events: &[NewEvent]) -> Result<Vec<EventKey>, StoreError> {
         match self {
@@ -173,6 +182,7 @@ mod tests {
         moves(store.page(request));
         moves(store.event(request.after));
         moves(store.count(request, 1));
+        moves(store.census(request, 1));
         moves(store.append(&[]));
     }
 }

@@ -11,12 +11,14 @@ mod sql;
 
 use std::{path::Path, str::FromStr as _, time::Duration};
 
-use domain::{EventKey, InstanceId, Position, Row, Timestamp};
+use domain::{EventKey, EventType, InstanceId, Position, Row, Timestamp};
 use futures_util::TryStreamExt as _;
 use sqlx::{
     Row as _, Sqlite, SqlitePool,
     query::Query,
-    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{
+        SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    },
 };
 
 pub use append::NewEvent;
@@ -164,6 +166,20 @@ impl SqliteEvents {
         let query = range(sqlx::query(sql::COUNT), request).bind(i64::try_from(cap).unwrap_or(i64::MAX));
         let row = query.fetch_one(&self.pool).await.map_err(StoreError::database("count events"))?;
         row.try_get::<i64, _>(0).map(i64::unsigned_abs).map_err(StoreError::database("count events"))
+    }
+
+    pub(super) async fn census(
+        &self,
+        request: &PageRequest<'_>,
+        cap: u64,
+    ) -> Result<Vec<(Option<EventType>, u64)>, StoreError> {
+        let failed = || StoreError::database("count events by type");
+        let query = range(sqlx::query(sql::CENSUS), request).bind(i64::try_from(cap).unwrap_or(i64::MAX));
+        let rows = query.fetch_all(&self.pool).await.map_err(failed())?;
+        let decode = |row: &SqliteRow| {
+            Ok((row.try_get::<Option<String>, _>(0)?.map(EventType::from), row.try_get::<i64, _>(1)?.unsigned_abs()))
+        };
+        rows.iter().map(decode).collect::<Result<_, _>>().map_err(failed())
     }
 }
 

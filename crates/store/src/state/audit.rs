@@ -7,8 +7,10 @@ use crate::StoreError;
 
 const RECORD: &str = "INSERT INTO audit (at, actor, act, target_id, target, instance_id, was, became, reason)
      VALUES ({now}, $1, $2, $3, (SELECT name FROM targets WHERE id = $4), $5, $6, $7, $8)";
-const LATEST: &str = "SELECT at, actor, act, target_id, target, instance_id, was, became, reason FROM audit
-     ORDER BY id DESC LIMIT $1";
+const MATCHING: &str = "SELECT at, actor, act, target_id, target, instance_id, was, became, reason FROM audit
+     WHERE (CAST($1 AS TEXT) IS NULL OR target = $1 OR target_id = $1 OR target_id = $2)
+     AND (CAST($3 AS TEXT) IS NULL OR act = $3) AND (CAST($4 AS TEXT) IS NULL OR substr(act, 1, length($4)) = $4)
+     AND (CAST($5 AS BIGINT) IS NULL OR at >= $5) ORDER BY id DESC LIMIT $6";
 const RAISE: &str = "UPDATE revision SET revision = revision + 1 WHERE id = 1 RETURNING revision";
 
 /// One act.
@@ -18,8 +20,10 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// Who.
     pub actor: String,
-    /// What: `apply`, `pause`, `resume`, `seek`, `skip`, `retry`, `discard`, `resend`, and for definitions `target.create`,
-    /// `target.update`, `target.rotate_key`, `target.delete`, `execution.set`, `execution.delete`, and `key.rotate_master`.
+    /// What: `pause`, `resume`, `seek`, `skip`, `halt`, `unhalt`, `retry`, `discard`, `resend`,
+    /// `forget_horizon`, and for definitions
+    /// `target.create`, `target.update`, `target.rotate_key`, `target.delete`, `execution.set`, `execution.delete`, and
+    /// `key.rotate_master`.
     pub act: String,
     /// On which target.
     pub target_id: Option<TargetId>,
@@ -33,6 +37,19 @@ pub struct AuditEntry {
     pub to: Option<String>,
     /// What the operator said, or a detail.
     pub reason: Option<String>,
+}
+
+/// Which acts; what is `None` does not narrow.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AuditFilter {
+    /// On targets that were called so at the time, or have this id.
+    pub target: Option<String>,
+    /// Or that have this id, by whatever name.
+    pub target_id: Option<TargetId>,
+    /// What was done: a word such as `seek`, or a group such as `target.*`.
+    pub act: Option<String>,
+    /// At this time or later.
+    pub since: Option<Timestamp>,
 }
 
 /// What is recorded of an act; the time and the target's name are added by the database.
@@ -70,8 +87,28 @@ pub(super) async fn raise_revision(work: &mut Work) -> Result<i64, StoreError> {
 impl State {
     /// The latest acts, the last one first.
     pub async fn audit(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        self.acts(&AuditFilter::default(), limit).await
+    }
+
+    /// The latest acts that match, the last one first.
+    pub async fn acts(&self, filter: &AuditFilter, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
         let mut work = self.database.read("read the audit").await?;
-        let rows = work.rows(work.sql(LATEST).bind(i64::from(limit))).await?;
+        let (act, group) = match filter.act.as_deref() {
+            Some(act) => match act.strip_suffix('*').filter(|group| group.ends_with('.')) {
+                Some(group) => (None, Some(group.to_owned())),
+                None => (Some(act.to_owned()), None),
+            },
+            None => (None, None),
+        };
+        let statement = work
+            .sql(MATCHING)
+            .bind(filter.target.clone())
+            .bind(filter.target_id.as_ref().map(ToString::to_string))
+            .bind(act)
+            .bind(group)
+            .bind(filter.since.map(Timestamp::as_microsecond))
+            .bind(i64::from(limit));
+        let rows = work.rows(statement).await?;
         work.decoded(rows.iter().map(entry).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! Failed events as rows: listing, writing and removing them.
 
-use domain::{Cursor, CursorId, EventKey, FailedEvent, FailedStatus, InstanceId, TargetId};
+use domain::{Cursor, CursorId, EventKey, FailedEvent, FailedStatus, InstanceId, TargetId, Timestamp, TypePattern};
 
 use super::{
     State,
@@ -21,7 +21,9 @@ const MATCHING: &str = "FROM failed_events
      WHERE (CAST($1 AS TEXT) IS NULL OR cursors.target_id = $1) AND (CAST($2 AS TEXT) IS NULL OR cursors.instance_id = $2)
      AND (CAST($3 AS TEXT) IS NULL OR failed_events.aggregate_id = $3)
      AND (CAST($4 AS BIGINT) IS NULL OR failed_events.sequence = $4)
-     AND (CAST($5 AS TEXT) IS NULL OR failed_events.status = $5)";
+     AND (CAST($5 AS TEXT) IS NULL OR failed_events.status = $5)
+     AND (CAST($6 AS BIGINT) IS NULL OR failed_events.last_failed >= $6)
+     AND (CAST($7 AS BIGINT) IS NULL OR failed_events.last_failed < $7)";
 
 /// Which failed events; what is `None` does not narrow.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -36,6 +38,22 @@ pub struct FailedFilter {
     pub sequence: Option<i64>,
     /// With this status.
     pub status: Option<FailedStatus>,
+    /// Of this event type, or of this group of types.
+    pub event_type: Option<TypePattern>,
+    /// Failed last at this time or later.
+    pub since: Option<Timestamp>,
+    /// Failed last before this time.
+    pub until: Option<Timestamp>,
+    /// With this text in the error, in whatever case.
+    pub error: Option<String>,
+}
+
+impl FailedFilter {
+    /// What is compared here and not in SQL, where databases disagree about case and wildcards.
+    fn takes(&self, failed: &FailedEvent) -> bool {
+        self.event_type.as_ref().is_none_or(|pattern| pattern.matches(&failed.event_type))
+            && self.error.as_ref().is_none_or(|text| failed.error.to_lowercase().contains(&text.to_lowercase()))
+    }
 }
 
 impl State {
@@ -52,6 +70,7 @@ impl State {
             Ok((owner, row::failed(row)?))
         };
         let mut found: Vec<_> = work.decoded(rows.iter().map(decode).collect::<Result<_, _>>())?;
+        found.retain(|(_, failed)| filter.takes(failed));
         found.sort_by(|(owner, failed), (other, later)| (owner, &failed.key).cmp(&(other, &later.key)));
         Ok(found.into_iter().map(|((_, target, instance), failed)| (target.into(), instance.into(), failed)).collect())
     }
@@ -71,7 +90,7 @@ impl State {
     }
 }
 
-/// The cursors that have failed events that match.
+/// The cursors that have failed events that match, and perhaps others.
 pub(super) async fn cursors_matching(work: &mut Work, filter: &FailedFilter) -> Result<Vec<CursorId>, StoreError> {
     let sql = format!("SELECT DISTINCT failed_events.cursor_id {MATCHING}");
     let rows = work.rows(bind(work.sql(&sql), filter)).await?;
@@ -87,6 +106,7 @@ pub(super) async fn matching(
     let rows = work.rows(bind(work.sql(&sql), filter)).await?;
     let decode = |row| Ok((CursorId(row::number(row, "cursor_id")?), row::failed(row)?));
     let mut found: Vec<_> = work.decoded(rows.iter().map(decode).collect::<Result<_, _>>())?;
+    found.retain(|(_, failed)| filter.takes(failed));
     found.sort_by(|(cursor, failed), (other, later)| (cursor, &failed.key).cmp(&(other, &later.key)));
     Ok(found)
 }
@@ -169,4 +189,6 @@ fn bind(statement: Statement, filter: &FailedFilter) -> Statement {
         .bind(filter.aggregate_id.clone())
         .bind(filter.sequence)
         .bind(filter.status.map(|status| status.as_str().to_owned()))
+        .bind(filter.since.map(Timestamp::as_microsecond))
+        .bind(filter.until.map(Timestamp::as_microsecond))
 }

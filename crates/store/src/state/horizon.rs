@@ -2,7 +2,7 @@
 
 use domain::{Position, Timestamp};
 
-use super::{State, database::Work, row};
+use super::{State, audit, database::Work, operate::By, row};
 use crate::{Identity, StoreError};
 
 const LOCK: &str = "SELECT watermark, system_identifier, timeline, updated_at FROM horizon WHERE id = 1 {for update}";
@@ -37,16 +37,16 @@ pub(super) async fn keep(work: &mut Work, mark: &HorizonMark) -> Result<(), Stor
     work.run(statement).await.map(drop)
 }
 
-impl State {
-    /// Forgets how far the event store was known, and on which server: for a store that has lost events for good. A daemon
-    /// that starts afterwards takes the store as it finds it.
-    pub async fn forget_horizon(&self) -> Result<(), StoreError> {
-        let mut work = self.database.write("forget the horizon's watermark").await?;
-        let forget = work.sql("DELETE FROM horizon");
-        work.run(forget).await?;
-        work.commit().await
-    }
+/// Forgets how far the event store was known, and on which server: for a store that has lost events for good. A daemon that
+/// starts afterwards takes the store as it finds it.
+pub(super) async fn forget(work: &mut Work, by: By<'_>) -> Result<(), StoreError> {
+    let kept = work.row(work.sql(LOCK)).await?;
+    let was = work.decoded(kept.as_ref().map(|row| row::text(row, "watermark")).transpose())?;
+    work.run(work.sql("DELETE FROM horizon")).await?;
+    audit::record(work, by.record("forget_horizon", was, None)).await
+}
 
+impl State {
     /// The watermark and when it was last raised. `None` before the first one.
     pub async fn horizon(&self) -> Result<Option<(HorizonMark, Timestamp)>, StoreError> {
         let mut work = self.database.read("read the horizon's watermark").await?;

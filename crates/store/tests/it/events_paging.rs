@@ -158,6 +158,10 @@ async fn single_events_counts_and_times_are_found() {
     assert_eq!(store.count(&ask.request(), 10).await.expect("it is counted"), 10);
     let filtered = Ask::on("i1").types(&["other"], &[]);
     assert_eq!(store.count(&filtered.request(), 10).await.expect("it is counted"), 0);
+    let census = async |ask: &Ask, cap| store.census(&ask.request(), cap).await.expect("it is counted");
+    assert_eq!(census(&ask, 1000).await, [(Some("user.human.added".into()), 42)]);
+    assert_eq!(census(&ask, 10).await, [(Some("user.human.added".into()), 10)]);
+    assert_eq!(census(&filtered, 10).await, []);
     let time = "2025-03-27T10:22:43.262665Z".parse().expect("a time");
     assert_eq!(store.position_at(time).await.expect("it is looked up").to_string(), "1743070963.262665");
 }

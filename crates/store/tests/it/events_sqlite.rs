@@ -87,6 +87,10 @@ async fn pages_are_bounded_and_filtered_as_elsewhere() {
     assert_eq!(filtered.all(&store).await.0.len(), 10);
     let filtered = Ask::on("i1").types(&["userx.added"], &["user.human.added"]);
     assert_eq!(store.count(&filtered.request(), 1000).await.expect("it is counted"), 20);
+    let census = async |ask: &Ask, cap| store.census(&ask.request(), cap).await.expect("it is counted");
+    let [human, userx] = ["user.human.added", "userx.added"].map(|name| Some(domain::EventType::from(name)));
+    assert_eq!(census(&Ask::on("i1"), 1000).await, [(human, 10), (userx.clone(), 20)]);
+    assert_eq!(census(&filtered, 1000).await, [(userx, 20)]);
     let none = Ask::on("i1").types(&["none"], &[]).page(&store).await;
     assert!(none.rows.is_empty() && !none.more);
     assert_eq!(none.end.as_ref(), written.last());

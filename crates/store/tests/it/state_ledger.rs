@@ -220,7 +220,7 @@ async fn two_committers_of_the_same_cursors_never_wait_for_each_other() {
                     assert_eq!(fenced, []);
                     state.retry(&FailedFilter::default(), "ada").await.expect("no deadlock");
                     let filter = FailedFilter { target: Some(id("nobody")), ..FailedFilter::default() };
-                    state.discard(&filter, None, "ada").await.expect("no deadlock");
+                    state.discard(&filter, "ada").await.expect("no deadlock");
                 }
             });
         }

@@ -1,7 +1,7 @@
 //! Seek, skip, retry, discard.
 
 use domain::{Cursor, CursorState, EventKey, FailedChange, FailedEvent, FailedStatus, Ordering, Position, Settlement};
-use postrider_store::{AuditEntry, DefinitionsChange, FailedFilter, StoreError};
+use postrider_store::{AuditEntry, By, DefinitionsChange, FailedFilter, StoreError};
 
 use crate::state_support::{Fixture, at, failed, id, key, on_both, settlement, target};
 
@@ -62,17 +62,20 @@ async fn skipping_parks_the_head_unless_the_cursor_has_moved() {
         fixture.define(&["crm"]).await;
         let cursor = prepared(fixture, "crm", &[(106, FailedStatus::Halted)]).await;
         let parked = FailedEvent { first_failed: at(900), ..failed(106, FailedStatus::Parked, 6) };
-        let skip = async |from: &EventKey| fixture.state.skip(cursor.id, from, &parked, Some(at(106)), "ada").await;
-        let moved = skip(&key(104)).await;
+        let skip = async |from: EventKey| {
+            let seen = Cursor { key: from, ..cursor.clone() };
+            fixture.state.skip(&seen, &parked, Some(at(106)), "ada").await
+        };
+        let moved = skip(key(104)).await;
         assert!(matches!(moved, Err(StoreError::Moved { .. })), "{moved:?}");
         assert_eq!(fixture.cursor("crm", "one").await, cursor);
-        skip(&key(105)).await.expect("the cursor is there");
+        skip(key(105)).await.expect("the cursor is there");
         let after = fixture.cursor("crm", "one").await;
         assert_eq!((after.key, after.epoch.0, after.event_date), (key(106), cursor.epoch.0 + 1, Some(at(106))));
         let all = fixture.state.failed_events(&FailedFilter::default()).await.expect("they can be listed");
         assert_eq!(all[0].2, FailedEvent { first_failed: at(5), ..parked.clone() });
         assert_eq!(last_act(fixture).await.act, "skip");
-        let again = skip(&key(106)).await;
+        let again = skip(key(106)).await;
         assert!(matches!(again, Err(StoreError::Moved { .. })), "{again:?}");
     })
     .await;
@@ -92,6 +95,7 @@ async fn retrying_takes_what_was_parked_or_halted_and_matches() {
             aggregate_id: Some("u103".to_owned()),
             sequence: Some(103),
             status: Some(FailedStatus::Parked),
+            ..FailedFilter::default()
         };
         assert_eq!(fixture.state.retry(&one, "ada").await.expect("it can be retried"), 1);
         assert_eq!(fixture.cursor("audit", "one").await.epoch, audit.epoch, "only what halts is fenced off");
@@ -118,7 +122,7 @@ async fn a_parked_event_that_is_discarded_leaves_the_cursor_alone() {
     on_both(async |fixture| {
         fixture.define(&["crm"]).await;
         let cursor = prepared(fixture, "crm", &[(101, FailedStatus::Parked), (102, FailedStatus::Interrupted)]).await;
-        let done = fixture.state.discard(&FailedFilter::default(), Some("not needed"), "ada").await;
+        let done = fixture.state.discard(&FailedFilter::default(), By::new("ada").because(Some("not needed"))).await;
         assert_eq!(done.expect("they can be discarded"), 2);
         assert_eq!(listed(fixture, &FailedFilter::default()).await, []);
         assert_eq!(fixture.cursor("crm", "one").await, cursor);
@@ -134,7 +138,7 @@ async fn a_halted_event_that_is_discarded_lets_the_cursor_pass() {
         fixture.define(&["crm"]).await;
         let cursor = prepared(fixture, "crm", &[(106, FailedStatus::Halted)]).await;
         let filter = FailedFilter { status: Some(FailedStatus::Halted), ..FailedFilter::default() };
-        assert_eq!(fixture.state.discard(&filter, None, "ada").await.expect("it can be discarded"), 1);
+        assert_eq!(fixture.state.discard(&filter, "ada").await.expect("it can be discarded"), 1);
         let after = fixture.cursor("crm", "one").await;
         assert_eq!((after.key, after.epoch.0), (key(106), cursor.epoch.0 + 1));
         assert_eq!((after.state, after.delivered), (CursorState::CatchingUp, cursor.delivered));
@@ -148,7 +152,7 @@ async fn a_retry_behind_the_cursor_that_is_discarded_fences_its_courier_off() {
     on_both(async |fixture| {
         fixture.define(&["crm"]).await;
         let cursor = prepared(fixture, "crm", &[(101, FailedStatus::Retrying)]).await;
-        assert_eq!(fixture.state.discard(&FailedFilter::default(), None, "ada").await.expect("it can be"), 1);
+        assert_eq!(fixture.state.discard(&FailedFilter::default(), "ada").await.expect("it can be"), 1);
         let after = fixture.cursor("crm", "one").await;
         assert_eq!((after.key, after.epoch.0), (key(105), cursor.epoch.0 + 1));
     })
@@ -164,9 +168,9 @@ async fn nothing_is_passed_that_may_have_unsettled_events_before_it() {
         fixture.state.apply(&change, "test").await.expect("it is valid");
         let cursor = prepared(fixture, "crm", &[(101, FailedStatus::Parked), (108, FailedStatus::Retrying)]).await;
         let all = FailedFilter::default();
-        assert_eq!(fixture.state.discard(&all, None, "ada").await.expect("one of them can be"), 1);
+        assert_eq!(fixture.state.discard(&all, "ada").await.expect("one of them can be"), 1);
         assert_eq!(listed(fixture, &all).await, [("crm-id".to_owned(), 108, FailedStatus::Retrying)]);
-        let refused = fixture.state.discard(&all, None, "ada").await;
+        let refused = fixture.state.discard(&all, "ada").await;
         assert!(matches!(refused, Err(StoreError::NotAtHead { .. })), "{refused:?}");
         assert_eq!(fixture.cursor("crm", "one").await, cursor);
     })

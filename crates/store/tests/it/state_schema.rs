@@ -145,7 +145,7 @@ fn what_the_state_does_may_move_between_threads(state: &State, session: &Session
     moves(state.claim(session, &target, &instance));
     moves(state.commit(&[], None));
     moves(state.seek(id, key, false, "ada"));
-    moves(state.discard(&FailedFilter::default(), None, "ada"));
+    moves(state.discard(&FailedFilter::default(), "ada"));
     moves(state.renew(session, Duration::ZERO));
     moves(state.crowd());
     moves(state.take(session, &[]));

@@ -24,7 +24,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use domain::{EventKey, InstanceId, Position, Row, Timestamp};
+use domain::{EventKey, EventType, InstanceId, Position, Row, Timestamp};
 use sqlx::PgPool;
 
 use self::{
@@ -128,6 +128,14 @@ impl PostgresEvents {
 
     pub(super) async fn count(&self, request: &PageRequest<'_>, cap: u64) -> Result<u64, StoreError> {
         read::count(self, request, cap).await
+    }
+
+    pub(super) async fn census(
+        &self,
+        request: &PageRequest<'_>,
+        cap: u64,
+    ) -> Result<Vec<(Option<EventType>, u64)>, StoreError> {
+        read::census(self, request, cap).await
     }
 }
 

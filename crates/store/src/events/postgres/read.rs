@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{EventKey, InstanceId, Position, Row, Timestamp, TypeFilter};
+use domain::{EventKey, EventType, InstanceId, Position, Row, Timestamp, TypeFilter};
 use futures_util::TryStreamExt as _;
 use sqlx::{
     AssertSqlSafe, Postgres, Row as _,
@@ -133,6 +133,23 @@ pub(super) async fn count(store: &PostgresEvents, request: &PageRequest<'_>, cap
     let row = settle(OPERATION, LONG, connection, read)?;
     let count: i64 = row.try_get(0).map_err(StoreError::database(OPERATION))?;
     Ok(count.unsigned_abs())
+}
+
+pub(super) async fn census(
+    store: &PostgresEvents,
+    request: &PageRequest<'_>,
+    cap: u64,
+) -> Result<Vec<(Option<EventType>, u64)>, StoreError> {
+    const OPERATION: &str = "count events by type";
+    let (examined, statements) = store.known();
+    let query = range(&statements.census, &examined.layout, request).bind(i64::try_from(cap).unwrap_or(i64::MAX));
+    let mut connection = acquire(&store.pool, OPERATION).await?;
+    let read = timeout(LONG, query.fetch_all(&mut *connection)).await;
+    let decode = |row: &PgRow| {
+        Ok((row.try_get::<Option<String>, _>(0)?.map(EventType::from), row.try_get::<i64, _>(1)?.unsigned_abs()))
+    };
+    let rows = settle(OPERATION, LONG, connection, read)?;
+    rows.iter().map(decode).collect::<Result<_, _>>().map_err(StoreError::database(OPERATION))
 }
 
 pub(super) async fn event(store: &PostgresEvents, key: &EventKey) -> Result<Option<Row>, StoreError> {

@@ -17,6 +17,7 @@ use crate::events::HorizonSource;
 pub(super) struct Statements {
     pub page: Arc<str>,
     pub count: Arc<str>,
+    pub census: Arc<str>,
     pub event: Arc<str>,
     pub fresh: Arc<str>,
     pub instances: Arc<str>,
@@ -92,6 +93,7 @@ impl Statements {
         Self {
             page: builder.page().into(),
             count: builder.count().into(),
+            census: builder.census().into(),
             event: builder.event().into(),
             fresh: builder.fresh().into(),
             instances: builder.instances().into(),
@@ -267,6 +269,19 @@ impl Builder<'_> {
             self.table(),
             self.range(),
             Self::matches(&as_text(&self.layout.event_type)),
+        )
+    }
+
+    /// `$12` no further than.
+    fn census(&self) -> String {
+        let event_type = as_text(&self.layout.event_type);
+        format!(
+            "SELECT r_event_type, count(*) FROM (
+                SELECT {event_type} AS r_event_type FROM {} e WHERE {} AND {} LIMIT $12::int8
+             ) counted GROUP BY r_event_type ORDER BY r_event_type COLLATE \"C\"",
+            self.table(),
+            self.range(),
+            Self::matches(&event_type),
         )
     }
 

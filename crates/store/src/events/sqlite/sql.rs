@@ -90,6 +90,15 @@ pub(super) const PAGE: &str = concat!(
 pub(super) const COUNT: &str =
     concat!("SELECT count(*) FROM (SELECT 1 FROM events2 e WHERE ", range!(), " AND ", matches!(), " LIMIT $6)");
 
+/// `$6` no further than.
+pub(super) const CENSUS: &str = concat!(
+    "SELECT event_type, count(*) FROM (SELECT e.event_type FROM events2 e WHERE ",
+    range!(),
+    " AND ",
+    matches!(),
+    " LIMIT $6) GROUP BY event_type ORDER BY event_type"
+);
+
 /// `$1` instance, `$2` aggregate type, `$3` aggregate id.
 pub(super) const LAST_SEQUENCE: &str = "SELECT coalesce(max(sequence), 0) FROM events2 \
     WHERE instance_id = $1 AND aggregate_type = $2 AND aggregate_id = $3";
