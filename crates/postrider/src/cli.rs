@@ -6,8 +6,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     commands::{
-        apply, check, completions, cursor, delivery, demo, execution, explain, failed, key, listen, migrate, run,
-        target, verify, worker,
+        apply, audit, audit_deliveries, check, completions, cursor, delivery, demo, execution, explain, failed, key,
+        listen, migrate, run, target, verify, worker,
     },
     config::Sources,
     context::Context,
@@ -58,7 +58,7 @@ enum Command {
     /// Executions: which events call which targets
     #[command(subcommand)]
     Execution(execution::ExecutionCommand),
-    /// Say which execution an event type fires, which targets, and why
+    /// Say which targets an event type goes to, or which events a target would receive, and why
     Explain(explain::Explain),
     /// Cursors: how far each target has come
     #[command(subcommand)]
@@ -69,6 +69,10 @@ enum Command {
     /// Deliveries: the last attempts of each target
     #[command(subcommand)]
     Delivery(delivery::DeliveryCommand),
+    /// What operators did: who, when, from what to what, and why
+    Audit(audit::Audit),
+    /// Account for every event that a target should have had
+    AuditDeliveries(audit_deliveries::AuditDeliveries),
     /// What signing keys are encrypted with
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -112,6 +116,8 @@ impl Cli {
             Command::Cursor(command) => command.run(&context).await,
             Command::Failed(command) => command.run(&context).await,
             Command::Delivery(command) => command.run(&context).await,
+            Command::Audit(command) => command.run(&context).await,
+            Command::AuditDeliveries(command) => command.run(&context).await,
             Command::Key(command) => command.run(&context).await,
             Command::Worker(command) => command.run(&context).await,
             Command::Listen(command) => command.run(&context).await,

@@ -7,6 +7,7 @@ use domain::{Definitions, Target};
 use store::{EventStore, State};
 
 use crate::{
+    commands::run::here,
     config::{Config, ConfigError, Sources, nearest},
     connect,
     failure::usage,
@@ -44,11 +45,15 @@ impl Context {
         connect::events(config).await
     }
 
-    /// For the audit.
+    /// For the audit: what `POSTRIDER_ACTOR` says, else the user and the host.
     #[expect(clippy::unused_self, reason = "commands ask their context, whatever it knows this from")]
     pub fn actor(&self) -> String {
-        let user = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
-        format!("cli:{user}")
+        let set = |name: &str| env::var(name).ok().filter(|value| !value.trim().is_empty());
+        set("POSTRIDER_ACTOR").unwrap_or_else(|| {
+            // Who asked sudo is who acts.
+            let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| set(name));
+            format!("{}@{}", user.as_deref().unwrap_or("unknown"), here().host)
+        })
     }
 }
 

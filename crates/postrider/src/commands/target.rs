@@ -13,6 +13,7 @@ use clap::{Args, Subcommand};
 use domain::{Source, Target};
 use serde_json::{Value, json};
 
+use super::pause::{Pause, Resume};
 use crate::{
     clock,
     context::{Context, target_named},
@@ -49,8 +50,8 @@ impl TargetCommand {
             Self::Delete(command) => command.run(context).await,
             Self::Test(command) => command.run(context).await,
             Self::RotateKey(command) => command.run(context).await,
-            Self::Pause(Pause { name }) => set_paused(context, &name, true).await,
-            Self::Resume(Resume { name }) => set_paused(context, &name, false).await,
+            Self::Pause(command) => command.run(context).await,
+            Self::Resume(command) => command.run(context).await,
         }
     }
 }
@@ -114,32 +115,6 @@ impl Get {
         })?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-#[derive(Args)]
-pub struct Pause {
-    /// The target's name
-    name: String,
-}
-
-#[derive(Args)]
-pub struct Resume {
-    /// The target's name
-    name: String,
-}
-
-async fn set_paused(context: &Context, name: &str, paused: bool) -> anyhow::Result<ExitCode> {
-    let state = context.state(&context.config()?).await?;
-    let definitions = state.definitions().await?;
-    let target = target_named(&definitions, name)?;
-    let changed = state.set_paused(&target.id, paused, &context.actor()).await?;
-    let word = if paused { "paused" } else { "active" };
-    let already = if changed { "" } else { " already" };
-    context.output.tell(
-        &json!({ "target": name, "target_id": target.id, "paused": paused, "changed": changed }),
-        &format!("{name} is {word}{already}"),
-    )?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Header values and signing keys are secrets; only what there is of them is told.

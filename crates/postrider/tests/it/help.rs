@@ -26,11 +26,15 @@ fn every_command_has_its_help() {
         "execution set",
         "execution delete",
         "explain",
+        "audit",
+        "audit-deliveries",
         "cursor",
         "cursor list",
         "cursor show",
         "cursor seek",
         "cursor skip",
+        "cursor halt",
+        "cursor unhalt",
         "failed",
         "failed list",
         "failed show",
@@ -53,7 +57,7 @@ fn every_command_has_its_help() {
         arguments.push("--help");
         let done = Place::new().run(&arguments);
         assert_eq!(done.code, 0, "{command}: {}", done.err);
-        let name = if command.is_empty() { "postrider".to_owned() } else { command.replace(' ', "_") };
+        let name = if command.is_empty() { "postrider".to_owned() } else { command.replace([' ', '-'], "_") };
         insta::assert_snapshot!(name, done.out);
     }
 }

@@ -150,7 +150,8 @@ fn the_event_at_the_head_is_skipped_then_retried_or_discarded() {
     assert_eq!(json(&place.run(&["failed", "retry", "demo", "--all", "-o", "json"]))["retried"], 1);
     assert_eq!(json(&place.run(&["failed", "list", "-o", "json"]))[0]["status"], "retrying");
     assert_eq!(place.run(&["failed", "retry", "demo"]).code, 2);
-    assert_eq!(place.run(&["failed", "discard", "demo", "--aggregate", "nobody", "--sequence", "1"]).code, 1);
+    let nobody = ["failed", "discard", "demo", "--aggregate", "nobody", "--sequence", "1", "--reason", "gone"];
+    assert_eq!(place.run(&nobody).code, 1);
 }
 
 #[test]

@@ -17,6 +17,15 @@ pub fn stored(events: usize) -> Place {
     place
 }
 
+/// Does something to the state behind the commands' back.
+pub fn with_state<T>(place: &Place, work: impl AsyncFnOnce(&State) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    runtime.block_on(async {
+        let url = format!("sqlite://{}", place.path().join("events.state.db").display());
+        work(&State::connect(&StateOptions { url }).await.expect("the state is there")).await
+    })
+}
+
 async fn fill(place: &Place, events: usize) {
     let store = EventStore::create_sqlite(&place.path().join("events.db")).await.expect("a store can be made");
     let events: Vec<_> = (0..events)

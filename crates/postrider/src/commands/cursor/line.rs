@@ -2,18 +2,23 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use domain::{
-    Cursor, CursorState, Definitions, FailedStatus, InstanceId, Position, Router, Row, Target, TargetId, Timestamp,
-};
+use domain::{Cursor, CursorState, FailedStatus, InstanceId, Position, Router, Row, Target, TargetId, Timestamp};
 use serde::Serialize;
-use store::{EventStore, FailedFilter, PageRequest, State, StoreError, WorkerId};
+use store::{EventStore, FailedFilter, State, StoreError, WorkerId};
 
-use crate::{clock, output::Tone};
+use crate::{
+    clock,
+    commands::{
+        head::first_unsettled,
+        known::{Known, Owner},
+        reckon::Reckoner,
+    },
+    config::Config,
+    output::Tone,
+};
 
 /// How many pages of the bounded scan are read to find the oldest event that is left.
 const SCANS: usize = 10;
-/// Where counting stops.
-pub const COUNT_CAP: u64 = 100_000;
 
 /// The names are a promise to scripts.
 #[derive(Serialize, Debug)]
@@ -36,6 +41,8 @@ pub struct Line {
     /// The live worker that has leased the target.
     pub worker: Option<String>,
     pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Timestamp>,
     #[serde(skip)]
     pub cursor: Cursor,
 }
@@ -53,7 +60,7 @@ impl Line {
 
 /// What is known about all cursors at once.
 pub struct Overview {
-    pub definitions: Definitions,
+    pub known: Known,
     router: Router,
     failed: HashMap<(TargetId, InstanceId), u64>,
     workers: BTreeMap<TargetId, WorkerId>,
@@ -61,7 +68,7 @@ pub struct Overview {
 
 impl Overview {
     pub async fn read(state: &State) -> anyhow::Result<Self> {
-        let definitions = state.definitions().await?;
+        let known = Known::read(state).await?;
         let mut failed = HashMap::new();
         for (target, instance, event) in state.failed_events(&FailedFilter::default()).await? {
             if event.status != FailedStatus::Interrupted {
@@ -69,17 +76,17 @@ impl Overview {
             }
         }
         let workers = state.holders().await?;
-        Ok(Self { router: Router::build(&definitions)?, definitions, failed, workers })
+        Ok(Self { router: Router::build(&known.definitions)?, known, failed, workers })
     }
 
     /// Without what the event store would say.
-    pub fn line(&self, target: &Target, cursor: Cursor) -> Line {
+    pub fn line(&self, owner: &Owner, cursor: Cursor) -> Line {
         let place = (cursor.target_id.clone(), cursor.instance_id.clone());
         Line {
-            target: target.name.to_string(),
+            target: owner.name.clone(),
             target_id: cursor.target_id.clone(),
             instance_id: cursor.instance_id.clone(),
-            state: if target.paused { CursorState::Paused } else { cursor.state },
+            state: self.state(&cursor),
             position: cursor.key.position,
             // Between events there is no order within a transaction.
             in_tx_order: if cursor.key.is_edge() { 0 } else { cursor.key.in_tx_order },
@@ -92,53 +99,33 @@ impl Overview {
             lag_seconds: None,
             failed_events: self.failed.get(&place).copied().unwrap_or_default(),
             worker: self.workers.get(&cursor.target_id).map(|worker| worker.0.clone()),
-            reason: cursor.reason.clone(),
+            reason: cursor.halt.clone().or_else(|| cursor.reason.clone()),
+            removed_at: owner.removed_at,
             cursor,
         }
     }
 
-    /// The age of the oldest event after the cursor that matches, 0 if there is none.
-    pub async fn lag_seconds(&self, line: &Line, events: &EventStore, head: Position) -> Result<f64, StoreError> {
-        let Some(filter) = self.router.filter(&line.target_id, &line.instance_id) else { return Ok(0.0) };
-        let mut after = line.cursor.key.clone();
-        for _ in 0..SCANS {
-            let request = PageRequest {
-                instance: &line.instance_id,
-                after: &after,
-                up_to: head,
-                filter: Some(&filter),
-                limit: 100,
-                max_bytes: 64 * 1024,
-            };
-            let page = events.page(&request).await?;
-            let concerns = |row: &&Row| {
-                row.event_type().is_none_or(|one| self.router.concerns(&line.target_id, &line.instance_id, one))
-            };
-            if let Some(row) = page.rows.iter().find(concerns) {
-                return Ok(match row {
-                    Row::Event(event) => clock::now().duration_since(event.created_at).as_secs_f64().max(0.0),
-                    Row::Broken(_) => 0.0,
-                });
-            }
-            match page.end {
-                Some(end) if page.more => after = end,
-                _ => break,
-            }
+    /// What operators did comes before what the courier last said.
+    fn state(&self, cursor: &Cursor) -> CursorState {
+        let paused = |target: &Target| target.id == cursor.target_id && target.paused;
+        match &cursor.halt {
+            _ if self.known.definitions.targets.iter().any(paused) => CursorState::Paused,
+            Some(_) => CursorState::Halted,
+            None => cursor.state,
         }
-        Ok(0.0)
     }
 
-    /// How many events after the cursor can match, up to [`COUNT_CAP`].
-    pub async fn lag_events(&self, line: &Line, events: &EventStore, head: Position) -> Result<u64, StoreError> {
-        let Some(filter) = self.router.filter(&line.target_id, &line.instance_id) else { return Ok(0) };
-        let request = PageRequest {
-            instance: &line.instance_id,
-            after: &line.cursor.key,
-            up_to: head,
-            filter: Some(&filter),
-            limit: usize::MAX,
-            max_bytes: usize::MAX,
-        };
-        events.count(&request, COUNT_CAP).await
+    /// The age of the oldest event that is not settled, 0 if there is none.
+    pub async fn lag_seconds(&self, line: &Line, events: &EventStore, head: Position) -> Result<f64, StoreError> {
+        let oldest = first_unsettled(&self.router, &line.cursor, events, head, SCANS).await?;
+        Ok(match oldest {
+            Some(Row::Event(event)) => clock::now().duration_since(event.created_at).as_secs_f64().max(0.0),
+            Some(Row::Broken(_)) | None => 0.0,
+        })
+    }
+
+    /// Counts what is left for each cursor, up to a cap.
+    pub async fn reckoner<'a>(&'a self, events: &'a EventStore, config: &Config) -> Result<Reckoner<'a>, StoreError> {
+        Reckoner::new(&self.router, events, config).await
     }
 }

@@ -9,9 +9,10 @@ use clap::Args;
 use domain::{Position, TargetId, Timestamp, Writer};
 use store::Probe;
 
-use super::line::{COUNT_CAP, Line, Overview};
+use super::line::{Line, Overview};
 use crate::{
     clock,
+    commands::reckon::COUNT_CAP,
     config::Config,
     context::Context,
     output::{Table, age, number, place, time, writer},
@@ -25,6 +26,9 @@ pub struct List {
     /// Count the events that are left, up to 100000
     #[arg(long)]
     count: bool,
+    /// Of targets that were removed, instead of those that are there
+    #[arg(long)]
+    removed: bool,
 }
 
 impl List {
@@ -34,9 +38,10 @@ impl List {
         let overview = Overview::read(&state).await?;
         let mut lines = Vec::new();
         for cursor in state.cursors().await? {
+            let owner = overview.known.by_id(&cursor.target_id);
             // What a removed target left behind waits for its retention and is nobody's.
-            if let Some(target) = overview.definitions.targets.iter().find(|target| target.id == cursor.target_id) {
-                lines.push(overview.line(target, cursor));
+            if owner.removed_at.is_some() == self.removed {
+                lines.push(overview.line(&owner, cursor));
             }
         }
         lines.sort_by(|a, b| (&a.target, &a.instance_id).cmp(&(&b.target, &b.instance_id)));
@@ -58,10 +63,11 @@ pub async fn measure(
     let measured = async {
         let events = context.events(config).await?;
         let probe = events.probe().await?;
+        let reckoner = overview.reckoner(&events, config).await?;
         for line in &mut *lines {
             line.lag_seconds = Some(overview.lag_seconds(line, &events, probe.head).await?);
             if count {
-                line.lag_events = Some(overview.lag_events(line, &events, probe.head).await?);
+                line.lag_events = Some(reckoner.waiting(&line.cursor).await?.events);
             }
         }
         anyhow::Ok(holder(probe, clock::now()))
@@ -84,6 +90,8 @@ pub fn table(lines: &[Line], counted: bool, holder: Option<&(Position, Writer)>,
     let instances = lines.iter().any(|line| !line.instance_id.as_str().is_empty());
     let mut header = vec!["target"];
     header.extend(instances.then_some("instance"));
+    let removed = lines.iter().any(|line| line.removed_at.is_some());
+    header.extend(removed.then_some("removed"));
     header.extend(["state", "position", "event date", "lag"]);
     header.extend(counted.then_some("left"));
     header.extend(["failed", "updated", "reason"]);
@@ -91,6 +99,7 @@ pub fn table(lines: &[Line], counted: bool, holder: Option<&(Position, Writer)>,
     for line in lines {
         let mut cells = vec![line.target.clone()];
         cells.extend(instances.then(|| line.instance_id.to_string()));
+        cells.extend(removed.then(|| line.removed_at.map(time).unwrap_or_default()));
         cells.extend([
             line.state.to_string(),
             place(&line.cursor.key),
@@ -191,6 +200,7 @@ mod tests {
             failed_events: 2,
             worker: Some("w1".to_owned()),
             reason: cursor.reason.clone(),
+            removed_at: None,
             cursor,
         }
     }

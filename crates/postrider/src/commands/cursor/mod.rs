@@ -1,5 +1,6 @@
 //! `postrider cursor …`: how far each target has come on each instance.
 
+mod halt;
 mod line;
 mod list;
 mod seek;
@@ -9,10 +10,10 @@ mod skip;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use domain::{Cursor, InstanceId, Target};
+use domain::{Cursor, InstanceId, TargetId};
 use store::State;
 
-use crate::{context::Context, failure::usage};
+use crate::{commands::known::no_cursor, context::Context, failure::usage};
 
 #[derive(Subcommand)]
 pub enum CursorCommand {
@@ -24,6 +25,10 @@ pub enum CursorCommand {
     Seek(seek::Seek),
     /// Park the event at the head by hand, so that the cursor moves on
     Skip(skip::Skip),
+    /// Stop at a cursor until it is unhalted, wherever it is moved meanwhile
+    Halt(halt::Halt),
+    /// Go on from a cursor that was halted by hand or by a failed event, which is tried again
+    Unhalt(halt::Unhalt),
 }
 
 impl CursorCommand {
@@ -33,22 +38,32 @@ impl CursorCommand {
             Self::Show(command) => command.run(context).await,
             Self::Seek(command) => command.run(context).await,
             Self::Skip(command) => command.run(context).await,
+            Self::Halt(command) => command.run(context).await,
+            Self::Unhalt(command) => command.run(context).await,
         }
     }
 }
 
 /// The target's cursors: on every instance, or on the one that is named. There is at least one.
-async fn cursors_of(state: &State, target: &Target, instance: Option<&str>) -> anyhow::Result<Vec<Cursor>> {
+pub async fn cursors_of(
+    state: &State,
+    target: &TargetId,
+    name: &str,
+    instance: Option<&str>,
+) -> anyhow::Result<Vec<Cursor>> {
     let mut cursors = state.cursors().await?;
-    cursors.retain(|cursor| {
-        cursor.target_id == target.id && instance.is_none_or(|instance| cursor.instance_id.as_str() == instance)
-    });
+    cursors.retain(|cursor| cursor.target_id == *target);
     if cursors.is_empty() {
-        let place = instance.map(|instance| format!(" on instance {instance}")).unwrap_or_default();
         return Err(usage(format!(
-            "{:?} has no cursor{place} yet; `postrider run` makes one when the instance has events for it",
-            target.name.as_str()
+            "{name:?} has no cursor yet; `postrider run` makes one when an instance has events for it"
         )));
+    }
+    if let Some(instance) = instance {
+        let known: Vec<_> = cursors.iter().map(|cursor| cursor.instance_id.clone()).collect();
+        cursors.retain(|cursor| cursor.instance_id.as_str() == instance);
+        if cursors.is_empty() {
+            return Err(no_cursor(name, instance, &known));
+        }
     }
     Ok(cursors)
 }

@@ -11,13 +11,13 @@ use super::{
     list::measure,
 };
 use crate::{
-    context::{Context, target_named},
-    output::{Table, Tone, writer},
+    context::Context,
+    output::{Table, Tone, place, writer},
 };
 
 #[derive(Args)]
 pub struct Show {
-    /// The target's name
+    /// The target's name, or the id of one that was removed
     name: String,
     /// On this instance only
     #[arg(long, value_name = "ID")]
@@ -32,9 +32,9 @@ impl Show {
         let config = context.config()?;
         let state = context.state(&config).await?;
         let overview = Overview::read(&state).await?;
-        let target = target_named(&overview.definitions, &self.name)?;
-        let cursors = cursors_of(&state, target, self.instance.as_deref()).await?;
-        let mut lines: Vec<Line> = cursors.into_iter().map(|cursor| overview.line(target, cursor)).collect();
+        let owner = overview.known.any(&self.name)?;
+        let cursors = cursors_of(&state, &owner.id, &self.name, self.instance.as_deref()).await?;
+        let mut lines: Vec<Line> = cursors.into_iter().map(|cursor| overview.line(&owner, cursor)).collect();
         let holder = measure(context, &config, &overview, &mut lines, self.count).await;
         let shown = lines.iter().map(full).collect::<Result<Vec<Value>, _>>()?;
         context.output.print(&shown, || {
@@ -66,6 +66,9 @@ fn full(line: &Line) -> Result<Value, serde_json::Error> {
         ("generation", json!(line.cursor.generation)),
         ("delivered", json!(delivered)),
         ("parked_in_a_row", json!(line.cursor.parked_in_a_row)),
+        ("halt", json!(line.cursor.halt)),
+        ("settled_to", json!(line.cursor.ahead.as_ref().map(|ahead| place(&ahead.to)))),
+        ("open_before", json!(line.cursor.ahead.as_ref().map(|ahead| ahead.open.len()))),
     ] {
         value[field] = more;
     }

@@ -3,16 +3,20 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use domain::{Cursor, EventType, FailedEvent, FailedStatus, Router, Row, Start, Target};
+use domain::{Cursor, EventType, FailedEvent, FailedStatus, Router, Row, Start};
 use engine::resolve_start;
 use serde_json::json;
-use store::{EventStore, FailedFilter, PageRequest, State};
+use store::{FailedFilter, State};
 
 use super::{cursors_of, on};
 use crate::{
     clock,
+    commands::{
+        act::{How, told},
+        head::first_unsettled,
+    },
     context::{Context, target_named},
-    failure::{FAILED, usage},
+    failure::usage,
 };
 
 #[derive(Args)]
@@ -22,6 +26,8 @@ pub struct Skip {
     /// On this instance; needed where the target has a cursor on more than one
     #[arg(long, value_name = "ID")]
     instance: Option<String>,
+    #[command(flatten)]
+    how: How,
 }
 
 impl Skip {
@@ -30,7 +36,7 @@ impl Skip {
         let state = context.state(&config).await?;
         let definitions = state.definitions().await?;
         let target = target_named(&definitions, &self.name)?;
-        let cursors = cursors_of(&state, target, self.instance.as_deref()).await?;
+        let cursors = cursors_of(&state, &target.id, &self.name, self.instance.as_deref()).await?;
         let [cursor] = cursors.as_slice() else {
             let instances: Vec<_> = cursors.iter().map(|cursor| cursor.instance_id.as_str()).collect();
             return Err(usage(format!(
@@ -42,63 +48,39 @@ impl Skip {
         };
         let events = context.events(&config).await?;
         let router = Router::build(&definitions)?;
-        let Some(row) = head(&router, target, cursor, &events, &state).await? else {
-            let sentence =
-                format!("{} has nothing to skip{}: no event is left for it", self.name, on(&cursor.instance_id));
-            context.output.tell(&json!(null), &sentence)?;
-            return Ok(ExitCode::from(FAILED));
+        let up_to = resolve_start(&events, &state, Start::Now).await?.position;
+        let Some(row) = first_unsettled(&router, cursor, &events, up_to, usize::MAX).await? else {
+            anyhow::bail!("{} has nothing to skip{}: no event is left for it", self.name, on(&cursor.instance_id));
         };
         let parked = parked(&row, cursor, &state).await?;
         let event_date = match &row {
             Row::Event(event) => Some(event.created_at),
             Row::Broken(_) => None,
         };
-        state.skip(cursor.id, &cursor.key, &parked, event_date, &context.actor()).await?;
-        let answer = json!({
+        let (dry_run, actor) = (self.how.dry_run, context.actor());
+        state.skip(cursor, &parked, event_date, self.how.by(&actor)).await?;
+        let mut answer = json!({
             "target": self.name,
             "instance_id": cursor.instance_id,
             "event_type": parked.event_type,
             "position": parked.key.position,
+            "in_tx_order": parked.key.in_tx_order,
+            "aggregate_type": parked.key.aggregate_type,
             "aggregate_id": parked.key.aggregate_id,
             "sequence": parked.key.sequence,
+            "dry_run": dry_run,
         });
-        let sentence =
-            format!("parked {} at {}; `postrider failed retry {}` sends it", parked.event_type, parked.key, self.name);
-        context.output.tell(&answer, &sentence)?;
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-/// The first event after the cursor that concerns the target, up to the horizon.
-async fn head(
-    router: &Router,
-    target: &Target,
-    cursor: &Cursor,
-    events: &EventStore,
-    state: &State,
-) -> anyhow::Result<Option<Row>> {
-    let Some(filter) = router.filter(&target.id, &cursor.instance_id) else { return Ok(None) };
-    let up_to = resolve_start(events, state, Start::Now).await?.position;
-    let mut after = cursor.key.clone();
-    loop {
-        let request = PageRequest {
-            instance: &cursor.instance_id,
-            after: &after,
-            up_to,
-            filter: Some(&filter),
-            limit: 100,
-            max_bytes: 1024 * 1024,
+        if dry_run {
+            answer["would_send"] = json!(0);
+        }
+        let event = format!("{} at {}", parked.event_type, parked.key);
+        let sentence = if dry_run {
+            format!("{event} would be parked, and not be sent")
+        } else {
+            format!("parked {event}; `postrider failed retry {}` sends it", self.name)
         };
-        let page = events.page(&request).await?;
-        let concerns =
-            |row: &Row| row.event_type().is_none_or(|one| router.concerns(&target.id, &cursor.instance_id, one));
-        if let Some(row) = page.rows.into_iter().find(concerns) {
-            return Ok(Some(row));
-        }
-        match page.end {
-            Some(end) if page.more => after = end,
-            _ => return Ok(None),
-        }
+        told(context, dry_run, &answer, &sentence)?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 

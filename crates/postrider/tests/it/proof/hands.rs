@@ -221,7 +221,7 @@ async fn a_parked_event_is_sent_again_and_another_discarded() {
     house.cli(&["failed", "retry", "crm", "--aggregate", "bad1", "--sequence", "1"]);
     all_arrive_within(IN_FORCE, &receiver, &one).await;
     failed_are(&house, &[("bad2", "parked", 2)]).await;
-    house.cli(&["failed", "discard", "crm", "--aggregate", "bad2", "--sequence", "1"]);
+    house.cli(&["failed", "discard", "crm", "--aggregate", "bad2", "--sequence", "1", "--reason", "a test"]);
     assert_eq!(failed(&house), []);
     let more = push(&database, ADDED, 2).await;
     all_arrive(&receiver, &more).await;
@@ -266,7 +266,7 @@ async fn a_halt_ends_by_a_retry_a_discard_or_a_skip() {
 
     failed_are(&house, &[("bad2", "halted", 2)]).await;
     in_state(&house, "crm", "halted").await;
-    house.cli(&["failed", "discard", "crm", "--aggregate", "bad2", "--sequence", "1"]);
+    house.cli(&["failed", "discard", "crm", "--aggregate", "bad2", "--sequence", "1", "--reason", "a test"]);
     all_arrive_within(IN_FORCE, &receiver, &written[4..5]).await;
 
     failed_are(&house, &[("bad3", "halted", 2)]).await;
@@ -360,7 +360,7 @@ async fn acts_with_no_daemon_running_are_in_force_at_the_next_start() {
     receiver.behave(|_, _| 200.into());
     receiver.forget();
     house.cli(&["failed", "retry", "crm", "--aggregate", "bad1", "--sequence", "1"]);
-    house.cli(&["failed", "discard", "crm", "--aggregate", "bad2", "--sequence", "1"]);
+    house.cli(&["failed", "discard", "crm", "--aggregate", "bad2", "--sequence", "1", "--reason", "a test"]);
     house.cli(&["cursor", "seek", "crm", "--to", &written[3].position.to_string()]);
     house.cli(&["cursor", "skip", "crm"]);
     house.cli(&["target", "pause", "crm"]);

@@ -14,6 +14,7 @@ mod database_failover;
 mod edits;
 mod endpoint;
 mod hands;
+mod hands_acts;
 mod hands_admin;
 mod hands_broken;
 mod hands_scene;

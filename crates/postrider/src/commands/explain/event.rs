@@ -1,8 +1,7 @@
-//! `postrider explain EVENT_TYPE`: where an event goes, and why.
+//! `postrider explain EVENT_TYPE`.
 
 use std::process::ExitCode;
 
-use clap::Args;
 use domain::{EventType, Explanation, InstanceId, Router};
 
 use crate::{
@@ -10,24 +9,13 @@ use crate::{
     output::{Table, Tone},
 };
 
-#[derive(Args)]
-pub struct Explain {
-    /// Such as user.human.added
-    event_type: String,
-    /// On this instance; otherwise on one that has no executions of its own
-    #[arg(long, value_name = "ID")]
-    instance: Option<String>,
-}
-
-impl Explain {
-    pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let state = context.state(&context.config()?).await?;
-        let router = Router::build(&state.definitions().await?)?;
-        let instance = InstanceId::from(self.instance.unwrap_or_default());
-        let explanation = router.explain(&instance, &EventType::from(self.event_type.as_str()));
-        context.output.print(&explanation, || table(&self.event_type, &explanation))?;
-        Ok(ExitCode::SUCCESS)
-    }
+/// Says where events of a type go.
+pub async fn run(context: &Context, event_type: &str, instance: String) -> anyhow::Result<ExitCode> {
+    let state = context.state(&context.config()?).await?;
+    let router = Router::build(&state.definitions().await?)?;
+    let explanation = router.explain(&InstanceId::from(instance), &EventType::from(event_type));
+    context.output.print(&explanation, || table(event_type, &explanation))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn table(event_type: &str, explanation: &Explanation) -> Table {
