@@ -168,7 +168,7 @@ mod tests {
             instance_id: "one".into(),
             aggregate_type: "user".into(),
             aggregate_id: "u".into(),
-            event_type: if number % 2 == 0 { "user.added".into() } else { "user.removed".into() },
+            event_type: if number.is_multiple_of(2) { "user.added".into() } else { "user.removed".into() },
             revision: None,
             payload: None,
             creator: String::new(),

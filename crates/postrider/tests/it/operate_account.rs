@@ -159,6 +159,9 @@ fn every_event_of_a_target_is_in_one_column() {
     settled(&place, 6, Some((11, &[9])), &[]);
     let (code, report) = audited(&place, &[]);
     assert_eq!((code, counts(&report)), (0, vec![2, 1, 1, 1, 1, 0]), "{report:#}");
+    settled(&place, 6, Some((11, &[])), &[(9, FailedStatus::Retrying)]);
+    let (code, report) = audited(&place, &[]);
+    assert_eq!((code, counts(&report)), (0, vec![2, 1, 1, 2, 0, 0]), "asked for again, and settled: {report:#}");
     let text = place.run(&["audit-deliveries", "crm"]).out;
     assert!(text.contains("is accounted for, with the definitions now in force"), "{text}");
 }
@@ -176,7 +179,7 @@ fn what_nobody_waits_for_or_is_gone_is_found() {
         assert_eq!(all + u64::from(reason == "nobody_waits"), 6, "{report:#}");
     };
     check(6, None, &[(5, FailedStatus::Halted)], "nobody_waits");
-    check(6, Some((11, &[])), &[(9, FailedStatus::Retrying)], "nobody_waits");
+    check(6, Some((11, &[])), &[(9, FailedStatus::Halted)], "nobody_waits");
     check(6, None, &[(4, FailedStatus::Parked)], "not_concerning");
     check(6, Some((11, &[])), &[(25, FailedStatus::Parked)], "gone");
     check(6, Some((30, &[25])), &[], "open_gone");

@@ -57,10 +57,8 @@ impl fmt::Display for Entry {
 /// Where a failed event stands to its cursor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stand {
-    /// At or before the cursor.
-    Passed,
-    /// Beyond it, and settled there.
-    SettledAhead,
+    /// At or before the cursor, or settled beyond it.
+    Settled,
     /// The cursor waits for it, or has yet to come to it.
     Open,
 }
@@ -80,14 +78,12 @@ enum Column {
 /// The heart of the account.
 fn column(status: FailedStatus, stand: Stand) -> Column {
     match (status, stand) {
-        (FailedStatus::Parked | FailedStatus::Interrupted, Stand::Passed | Stand::SettledAhead) => Column::Undelivered,
+        (FailedStatus::Parked | FailedStatus::Interrupted, Stand::Settled) => Column::Undelivered,
         (FailedStatus::Parked | FailedStatus::Interrupted, Stand::Open) => Column::Pending,
-        // Behind the cursor an operator asked for it, and the courier takes it from its row.
-        (FailedStatus::Retrying, Stand::Passed | Stand::Open) => Column::Retrying,
+        // What is settled and retried was asked for by an operator, and the courier takes it from its row.
+        (FailedStatus::Retrying, _) => Column::Retrying,
         (FailedStatus::Halted, Stand::Open) => Column::Halted,
-        (FailedStatus::Retrying, Stand::SettledAhead) | (FailedStatus::Halted, Stand::Passed | Stand::SettledAhead) => {
-            Column::Forgotten
-        }
+        (FailedStatus::Halted, Stand::Settled) => Column::Forgotten,
     }
 }
 
@@ -151,7 +147,7 @@ pub async fn account(
         if failed.key > span.to {
             continue;
         }
-        let stand = stand(cursor, &failed.key);
+        let stand = if cursor.has_settled(&failed.key) { Stand::Settled } else { Stand::Open };
         let column = column(failed.status, stand);
         let from = if stand == Stand::Open { &mut pending } else { &mut settled };
         if column != Column::Pending {
@@ -161,16 +157,6 @@ pub async fn account(
     }
     (account.delivered_or_settled, account.pending) = (settled, pending);
     Ok(account)
-}
-
-fn stand(cursor: &Cursor, key: &EventKey) -> Stand {
-    if *key <= cursor.key {
-        Stand::Passed
-    } else if cursor.ahead.as_ref().is_some_and(|ahead| ahead.settles(key)) {
-        Stand::SettledAhead
-    } else {
-        Stand::Open
-    }
 }
 
 /// A failed event that is no event of the target's any more.
@@ -235,14 +221,13 @@ mod tests {
 
     #[test]
     fn a_failed_event_counts_once_wherever_its_cursor_stands() {
-        for (status, passed, settled, open) in [
-            (Parked, Column::Undelivered, Column::Undelivered, Column::Pending),
-            (Interrupted, Column::Undelivered, Column::Undelivered, Column::Pending),
-            (Retrying, Column::Retrying, Column::Forgotten, Column::Retrying),
-            (Halted, Column::Forgotten, Column::Forgotten, Column::Halted),
+        for (status, settled, open) in [
+            (Parked, Column::Undelivered, Column::Pending),
+            (Interrupted, Column::Undelivered, Column::Pending),
+            (Retrying, Column::Retrying, Column::Retrying),
+            (Halted, Column::Forgotten, Column::Halted),
         ] {
-            let columns = [Stand::Passed, Stand::SettledAhead, Stand::Open].map(|stand| column(status, stand));
-            assert_eq!(columns, [passed, settled, open], "{status}");
+            assert_eq!([Stand::Settled, Stand::Open].map(|stand| column(status, stand)), [settled, open], "{status}");
         }
     }
 }

@@ -180,7 +180,56 @@ async fn a_cursor_that_a_failed_event_halted_goes_on_and_tries_it_again() {
     assert_eq!((&said["would_send"], &said["waiting"]), (&json!(0), &json!(0)));
     let halted = in_state(&house, "crm", "halted").await;
     assert_eq!(halted["reason"], "they ask for it");
-    rehearsed_and_done(&house, &["cursor", "unhalt", "crm"]);
+    receiver.forget();
+    let more = push(&database, ADDED, 2).await;
+    quiet_for(&receiver, Duration::from_millis(700)).await;
+    assert_eq!(receiver.arrivals().len(), 0, "nothing is sent while it is halted");
+    let said = rehearsed_and_done(&house, &["cursor", "unhalt", "crm"]);
+    assert_eq!((&said["retried"], &said["would_send"]), (&json!(0), &json!(2)), "{said}");
+    assert_eq!(calls(&receiver, &said["would_send"]).await, 2);
+    assert_exact(&receiver, &more);
     in_state(&house, "crm", "live").await;
+    assert_eq!(daemon.stop().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_open_ahead_of_a_cursor_is_skipped_and_discarded_and_the_rest_is_not_sent_again() {
+    let database = zitadel().await;
+    let receiver = Receiver::start(bad);
+    let mut house = House::new(&database.url());
+    house.set("[projection]", "[projection]\nmax_failure_count = 1000");
+    house.target("crm", &receiver, "ordering = \"aggregate\"\nmax_in_flight = 4");
+    house.execution("{ all = true }", &["crm"]);
+    let mut good = push(&database, ADDED, 4).await;
+    let first = push_to(&database, "bad1", ADDED).await.remove(0);
+    good.extend(push(&database, ADDED, 4).await);
+    push_to(&database, "bad2", ADDED).await;
+    good.extend(push(&database, ADDED, 4).await);
+    let last = good.last().expect("there are good ones").clone();
+    let daemon = house.start();
+    all_arrive(&receiver, &good).await;
+    eventually_within(Duration::from_secs(20), "all but two are settled", async || {
+        let cursor = &house.json(&["cursor", "show", "crm"])[0];
+        let to = format!("{}/{}", last.position, last.in_tx_order);
+        (cursor["open_before"] == 2 && cursor["settled_to"] == to.as_str()).then_some(())
+    })
+    .await;
+    let said = house.json(&["cursor", "seek", "crm", "--to", "beginning", "--dry-run"]);
+    assert_eq!((&said[0]["would_send"], &said[0]["would_pass"]), (&json!(12), &json!(0)));
+    let said = house.json(&["cursor", "seek", "crm", "--to", "now", "--dry-run"]);
+    assert_eq!((&said[0]["would_send"], &said[0]["would_pass"]), (&json!(0), &json!(2)));
+    assert_eq!(house.json(&["target", "pause", "crm", "--dry-run"])["waiting"], 2);
+    let accounted = house.json(&["audit-deliveries", "crm"]);
+    let account = &accounted["instances"][0];
+    assert_eq!((&account["delivered_or_settled"], &account["retrying"]), (&json!(12), &json!(2)), "{accounted:#}");
+
+    let skipped = house.json(&["cursor", "skip", "crm"]);
+    assert_eq!(skipped["position"], first.position.to_string());
+    house.cli(&["failed", "discard", "crm", "--aggregate", "bad2", "--sequence", "1", "--reason", "a test"]);
+    cursor_at(&house, "crm", &last).await;
+    failed_are(&house, &[("bad1", "parked", failed(&house)[0].2)]).await;
+    in_state(&house, "crm", "live").await;
+    quiet_for(&receiver, Duration::from_millis(500)).await;
+    assert_eq!(receiver.accepted().len(), good.len(), "nothing is delivered twice");
     assert_eq!(daemon.stop().await, 0);
 }
