@@ -186,6 +186,7 @@ mod tests {
                 instance: None,
                 targets: vec![ExecutionTarget::Target("crm".into())],
                 exclude: Vec::new(),
+                source: domain::Source::Api,
             }],
         };
         let router = Router::build(&definitions).expect("they are sound");

@@ -22,7 +22,7 @@ pub fn with_state<T>(place: &Place, work: impl AsyncFnOnce(&State) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
     runtime.block_on(async {
         let url = format!("sqlite://{}", place.path().join("events.state.db").display());
-        work(&State::connect(&StateOptions { url }).await.expect("the state is there")).await
+        work(&State::connect(&StateOptions::new(url)).await.expect("the state is there")).await
     })
 }
 
