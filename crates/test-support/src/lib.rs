@@ -8,6 +8,7 @@
 //! - [`Push`] writes events one by one, [`Load`] with many writers at a time; both return what was [`Written`].
 //!   [`EventBuilder`] makes events without a database.
 //! - [`Receiver`]: an endpoint that writes down every [`Arrival`] and misbehaves as it is told ([`Behaviour`]).
+//! - [`Proxy`]: a wire that can be cut, slowed down, or go dead.
 //! - [`Account`]: whether what arrived is what had to.
 //! - [`eventually`]: waiting for something by looking at it.
 //!
@@ -23,6 +24,7 @@ mod event;
 mod eventually;
 mod load;
 mod port;
+mod proxy;
 mod receiver;
 mod server;
 mod zitadel;
@@ -34,6 +36,7 @@ pub use database::{SERVER, TestDatabase};
 pub use event::{EVENT_TYPES, EventBuilder};
 pub use eventually::{eventually, eventually_within};
 pub use load::{Load, SEED, Shape};
+pub use proxy::{Proxy, ProxyMode};
 pub use receiver::{Behaviour, Receiver, Script, every_nth, first};
 pub use server::{PROGRAMS, PrivatePostgres};
 pub use zitadel::{Push, Stamp, Written};

@@ -4,7 +4,7 @@
 //! closes. These are below the range the kernel chooses from, so a listener can close and come back.
 
 use std::{
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     ops::Range,
 };
 
@@ -23,4 +23,15 @@ pub(crate) fn listen() -> TcpListener {
 /// A port on which nobody listens now.
 pub(crate) fn free_port() -> u16 {
     listen().local_addr().expect("a listener has an address").port()
+}
+
+/// The same listener, for tokio.
+pub(crate) fn into_tokio(listener: TcpListener) -> tokio::net::TcpListener {
+    listener.set_nonblocking(true).expect("a listener need not block");
+    tokio::net::TcpListener::from_std(listener).expect("this is called in a runtime")
+}
+
+/// Listens on a port again, which somebody else may have for a moment.
+pub(crate) async fn bind_again(address: SocketAddr) -> tokio::net::TcpListener {
+    crate::eventually("the port can be had again", async || tokio::net::TcpListener::bind(address).await.ok()).await
 }

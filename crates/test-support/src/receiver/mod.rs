@@ -19,7 +19,11 @@ use tokio::{sync::watch, task::JoinSet};
 
 pub use behaviour::{Behaviour, every_nth, first};
 
-use crate::{Arrival, eventually::PATIENCE, port::listen};
+use crate::{
+    Arrival,
+    eventually::PATIENCE,
+    port::{bind_again, into_tokio, listen},
+};
 
 /// Decides what becomes of a request: its number, from 0, and what it says.
 pub type Script = dyn Fn(usize, &Arrival) -> Behaviour + Send + Sync;
@@ -216,7 +220,7 @@ async fn serve(
                         listener = None;
                         connections.shutdown().await;
                     }
-                    Command::Up if listener.is_none() => listener = Some(bind(address).await),
+                    Command::Up if listener.is_none() => listener = Some(bind_again(address).await),
                     Command::Up => {}
                     Command::Cut => connections.shutdown().await,
                 }
@@ -239,19 +243,6 @@ async fn accept(listener: Option<&tokio::net::TcpListener>) -> std::io::Result<(
         Some(listener) => listener.accept().await,
         None => std::future::pending().await,
     }
-}
-
-/// Listens on the port again, which somebody else may have for a moment.
-async fn bind(address: SocketAddr) -> tokio::net::TcpListener {
-    crate::eventually("the receiver's port can be had again", async || {
-        tokio::net::TcpListener::bind(address).await.ok()
-    })
-    .await
-}
-
-fn into_tokio(listener: TcpListener) -> tokio::net::TcpListener {
-    listener.set_nonblocking(true).expect("a listener need not block");
-    tokio::net::TcpListener::from_std(listener).expect("this is called in a runtime")
 }
 
 /// A script that panicked has failed its test already: what it left is still worth reading.

@@ -5,6 +5,7 @@
 mod account;
 mod database;
 mod load;
+mod proxy;
 mod receiver;
 mod scripts;
 mod server;
