@@ -153,12 +153,15 @@ impl Daemon {
         self.ended(Duration::from_secs(30)).await.code().expect("it was not killed")
     }
 
+    /// How it ended, if it has.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("it is our child")
+    }
+
     /// Waits for it to end by itself.
     pub async fn ended(&mut self, patience: Duration) -> ExitStatus {
         let log = self.log.clone();
-        let child = &mut self.child;
-        let what = "the daemon ends";
-        let ended = eventually_within(patience, what, async || child.try_wait().expect("it is our child")).await;
+        let ended = eventually_within(patience, "the daemon ends", async || self.has_ended()).await;
         if !ended.success() {
             eprintln!("the daemon ended with {ended}; its log:\n{}", fs::read_to_string(log).unwrap_or_default());
         }

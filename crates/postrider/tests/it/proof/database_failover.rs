@@ -55,13 +55,13 @@ impl Address {
 }
 
 /// The port in a server's URL.
-fn port(server: &PrivatePostgres) -> u16 {
+pub fn port(server: &PrivatePostgres) -> u16 {
     let url: url::Url = server.url().parse().expect("it is a URL");
     url.port().expect("with a port")
 }
 
 /// The URL of a database at another port.
-fn at(database: &TestDatabase, port: u16) -> String {
+pub fn at(database: &TestDatabase, port: u16) -> String {
     let mut url: url::Url = database.url().parse().expect("it is a URL");
     url.set_port(Some(port)).expect("it has a host");
     url.into()
