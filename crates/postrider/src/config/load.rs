@@ -62,8 +62,13 @@ impl Sources {
 pub fn read_file(path: &Path) -> Result<RawConfig, ConfigError> {
     let origin = path.display().to_string();
     let text = fs::read_to_string(path).map_err(|error| unreadable(&origin, &error, "name another"))?;
-    parse(&origin, &text)?;
-    Figment::from(Toml::string(&text)).extract().map_err(|error| ConfigError::reading(error, &origin))
+    read_text(&origin, &text)
+}
+
+/// The text of a file by itself.
+pub fn read_text(origin: &str, text: &str) -> Result<RawConfig, ConfigError> {
+    parse(origin, text)?;
+    Figment::from(Toml::string(text)).extract().map_err(|error| ConfigError::reading(error, origin))
 }
 
 fn unreadable(origin: &str, error: &io::Error, remedy: &str) -> ConfigError {

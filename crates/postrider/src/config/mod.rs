@@ -5,6 +5,8 @@
 //! fetched when a command needs them.
 
 mod definitions;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
 mod load;
 mod problem;
 mod raw;

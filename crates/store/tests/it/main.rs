@@ -1,11 +1,15 @@
 //! Tests of the store against real databases: `events_*` of event stores, `state_*` of the state.
 
+// As the other crates call it.
+extern crate postrider_store as store;
+
 mod events_custom;
 mod events_horizon;
 mod events_paging;
 mod events_payload;
 mod events_sqlite;
 mod events_support;
+mod fuzzed;
 mod state_ahead;
 mod state_attempts;
 mod state_definitions;

@@ -93,7 +93,10 @@ fn created_at(row: &PgRow) -> Result<Timestamp, String> {
     if value.is_null() {
         return Err("created_at is NULL".to_owned());
     }
-    let bytes = value.as_bytes().map_err(|_| "created_at cannot be read")?;
+    time(value.as_bytes().map_err(|_| "created_at cannot be read")?)
+}
+
+fn time(bytes: &[u8]) -> Result<Timestamp, String> {
     let micros = bytes.try_into().map(i64::from_be_bytes).map_err(|_| "created_at is not eight bytes")?;
     match micros {
         i64::MAX => Err("created_at is infinity".to_owned()),
@@ -116,4 +119,22 @@ fn payload(row: &PgRow, layout: &Layout) -> Result<Option<Bytes>, String> {
         serde_json::from_slice::<&RawValue>(bytes).map_err(|_| "payload is no JSON")?;
     }
     Ok(Some(Bytes::copy_from_slice(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_beyond_the_calendar_is_refused_and_never_wraps() {
+        let read = |micros: i64| time(&micros.to_be_bytes()).map(|time| time.to_string());
+        assert_eq!(read(0), Ok("2000-01-01T00:00:00Z".to_owned()));
+        assert_eq!(read(-1), Ok("1999-12-31T23:59:59.999999Z".to_owned()));
+        assert_eq!(read(i64::MAX), Err("created_at is infinity".to_owned()));
+        assert_eq!(read(i64::MIN), Err("created_at is -infinity".to_owned()));
+        for beyond in [i64::MAX - 1, i64::MIN + 1, i64::MAX - EPOCH_OFFSET, i64::MAX / 2] {
+            assert_eq!(read(beyond), Err("created_at is out of range".to_owned()), "{beyond}");
+        }
+        assert_eq!(time(b"1234567"), Err("created_at is not eight bytes".to_owned()));
+    }
 }
