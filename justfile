@@ -22,6 +22,14 @@ bench:
 soak:
     scripts/with-postgres cargo test --release -p postrider --test it -- --ignored --nocapture --test-threads 1 soak
 
+# Three daemons, 100,000 events, and everything that can happen to them; a backlog of a million beside dead targets.
+chaos:
+    scripts/with-postgres cargo test --release -p postrider --test it -- --ignored --nocapture --test-threads 1 chaos
+
+# Whatever reads text from outside, a minute each; needs cargo-fuzz and a C++ compiler.
+fuzz *ARGS:
+    scripts/fuzz {{ARGS}}
+
 # Exactly what CI runs.
 ci:
     .ci/run

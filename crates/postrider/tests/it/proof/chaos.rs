@@ -11,7 +11,7 @@ use std::{
 
 use domain::{EventKey, Ordering};
 use rand::{SeedableRng, rngs::StdRng};
-use test_support::{Load, PrivatePostgres, Shape, Stamp, Written};
+use test_support::{Load, PrivatePostgres, Shape, Stamp, Written, eventually_within};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -118,6 +118,12 @@ pub async fn check(name: &str, plan: Plan, size: Size) {
             wanted.deliveries(),
         );
         wait(&endpoints, &wanted, size.patience).await;
+        let all: usize = wanted.parked.iter().map(HashSet::len).sum();
+        eventually_within(size.patience, "everything that is refused for good is parked", async || {
+            let parked = chaos_watch::parked(&state).await;
+            (parked.values().map(BTreeSet::len).sum::<usize>() >= all).then_some(())
+        })
+        .await;
         println!("{name}: all delivered {:.1?} after the last blow", began.elapsed().saturating_sub(wrote));
         // What is delivered is committed by those who stop in order.
         daemons.stop().await;
@@ -127,6 +133,7 @@ pub async fn check(name: &str, plan: Plan, size: Size) {
     let (looks, (wanted, blows)) = tokio::join!(chaos_watch::watch(&state, &over, || endpoints.forget()), scene);
     let parked = chaos_watch::parked(&state).await;
     judge_all(name, &plan, &endpoints, &wanted, &blows, &looks, &parked);
+    assert!(plan.has_gates() == (wanted.denied > 0), "{} events were denied", wanted.denied);
     assert!(
         blows.restarts == 2 && blows.kills > 0 && blows.stops > 0 && blows.freezes > 0 && blows.cuts > 0,
         "{blows}"
@@ -211,4 +218,15 @@ async fn chaos_loses_nothing_and_keeps_every_order() {
 #[ignore = "it takes long: `just chaos`"]
 async fn chaos_for_long_loses_nothing_and_keeps_every_order() {
     check("long chaos", Plan::mixed(), LONG).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chaos_sends_nothing_past_a_gate_that_gave_it_up() {
+    check("chaos with gates", Plan::gated(), CI).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "it takes long: `just chaos`"]
+async fn chaos_for_long_sends_nothing_past_a_gate_that_gave_it_up() {
+    check("long chaos with gates", Plan::gated(), LONG).await;
 }

@@ -102,11 +102,16 @@ impl Daemons {
                         running.insert(which, houses[which].start());
                     }
                     1 => {
-                        blows.stops += 1;
-                        let code = running.remove(which).stop().await;
-                        // Its database may be away just then.
-                        assert!(code == 0 || code == 1, "a daemon that was stopped ended with {code}");
-                        running.insert(which, houses[which].start());
+                        running[which].signal("TERM");
+                        let ended = running[which].ended(Duration::from_secs(30)).await;
+                        match ended.code() {
+                            // Its database may be away just then.
+                            Some(0 | 1) => blows.stops += 1,
+                            // It had not come so far as to listen for signals.
+                            None => blows.kills += 1,
+                            Some(_) => panic!("a daemon that was stopped ended with {ended}"),
+                        }
+                        running[which] = houses[which].start();
                     }
                     _ => {
                         blows.freezes += 1;

@@ -149,13 +149,28 @@ const EXECUTIONS: [(When, Range<usize>); 8] = [
 impl Plan {
     /// No gates: no target waits for another.
     pub fn mixed() -> Self {
-        let ordering = |number: usize| [Ordering::Strict, Ordering::Strict, Ordering::Strict][number % 3];
+        let ordering = |number: usize| [Ordering::Strict, Ordering::Aggregate, Ordering::None][number % 3];
         let manner = |number: usize| [Manner::Ready, Manner::Flaky, Manner::Slow, Manner::Stubborn][number / 3 % 4];
         let member = |number| Member { ordering: ordering(number), manner: manner(number), gate: false };
         Self {
             members: (0..60).map(member).collect(),
             executions: EXECUTIONS.map(|(when, targets)| (when, targets.collect())).to_vec(),
         }
+    }
+
+    /// Every fourth target is a gate that gives some events up, every eighth one that only fails now and then: those behind
+    /// them in an execution wait for their verdicts.
+    pub fn gated() -> Self {
+        let ordering = |number: usize| [Ordering::Strict, Ordering::Aggregate, Ordering::None][number / 4 % 3];
+        let manner = |number: usize| [Manner::Stubborn, Manner::Ready, Manner::Flaky, Manner::Slow][number % 4];
+        let gate = |number| number % 4 == 0 || number % 8 == 2;
+        let member = |number| Member { ordering: ordering(number), manner: manner(number), gate: gate(number) };
+        Self { members: (0..60).map(member).collect(), ..Self::mixed() }
+    }
+
+    /// Whether some targets wait for others.
+    pub fn has_gates(&self) -> bool {
+        self.members.iter().any(|member| member.gate)
     }
 
     /// What must become of an event at each of the targets that are listed for it.

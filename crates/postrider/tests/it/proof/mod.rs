@@ -30,5 +30,7 @@ mod lossless_custom;
 mod lossless_open;
 mod lossless_roles;
 mod lossless_scene;
+mod memory;
+mod memory_scene;
 mod replicas;
 mod replicas_scene;
