@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{EventKey, FailedStatus, InstanceId, TargetId};
+use domain::{Cursor, EventKey, FailedStatus, InstanceId, TargetId};
 use store::{FailedFilter, State, StateOptions};
 use test_support::{TestDatabase, eventually_within};
 use tokio::time::{MissedTickBehavior, interval};
@@ -64,6 +64,20 @@ pub async fn parked(state: &State) -> HashMap<String, BTreeSet<EventKey>> {
         }
     }
     parked
+}
+
+/// How every cursor stands, for the message of a failing test.
+pub async fn stand(state: &State) -> String {
+    let names = names(state).await;
+    let mut cursors = state.cursors().await.expect("the server is there in the end");
+    cursors.sort_by(|one, other| one.key.cmp(&other.key));
+    let line = |cursor: &Cursor| {
+        let (name, instance, key) = (&names[&cursor.target_id], &cursor.instance_id, &cursor.key);
+        let beyond = cursor.ahead.as_ref().map(|ahead| (&ahead.to, ahead.open.len()));
+        let (epoch, state, reason) = (cursor.epoch.0, cursor.state, &cursor.reason);
+        format!("{name} on {instance} at {key}, beyond {beyond:?}, epoch {epoch}, {state} {reason:?}\n")
+    };
+    cursors.iter().map(line).collect()
 }
 
 async fn names(state: &State) -> HashMap<TargetId, String> {
