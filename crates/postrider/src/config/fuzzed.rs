@@ -18,6 +18,8 @@ pub fn config(text: &str) {
     };
     (raw.event_store.url_env, raw.event_store.url_file) = (None, None);
     (raw.state.url_env, raw.state.url_file) = (None, None);
+    (raw.state.master_key_env, raw.state.master_key_file) = (None, None);
+    (raw.state.previous_master_key_env, raw.state.previous_master_key_file) = (None, None);
     raw.definitions.file = None;
     match Config::check(raw, "a file".to_owned(), Path::new("")) {
         Ok(config) => assert_eq!(config.definitions.contradictions(), None, "it was looked for"),

@@ -20,7 +20,7 @@ pub type Looks = HashMap<String, HashMap<InstanceId, Vec<Look>>>;
 
 /// The state, as soon as a daemon has made it.
 pub async fn state(database: &TestDatabase) -> State {
-    let state = State::connect(&StateOptions { url: database.url() }).await.expect("the server is there");
+    let state = State::connect(&StateOptions::new(database.url())).await.expect("the server is there");
     eventually_within(Duration::from_secs(30), "a daemon has made the state", async || state.cursors().await.ok())
         .await;
     state
