@@ -27,7 +27,9 @@ pub fn try_bytes(name: &str, body: impl Fn(&[u8])) {
             panic::resume_unwind(broken);
         }
     };
-    seeds.iter().for_each(|seed| attempt(seed));
+    for seed in &seeds {
+        attempt(seed);
+    }
     for _ in 0..TRIES {
         attempt(&changed(&seeds, &mut rng));
     }
