@@ -23,8 +23,9 @@ const SQLITE_HAS_LIST: &str =
 const POSTGRES_HAS_SCHEMA: &str = "SELECT count(*) AS found FROM pg_catalog.pg_namespace WHERE nspname = $1";
 const VERSION: &str = "SELECT coalesce(max(version), 0) AS version FROM _sqlx_migrations";
 
-/// Two processes may bring the same SQLite file up to date at the same time: the second finds the work done.
-const ATTEMPTS: usize = 3;
+/// Several processes may bring the same SQLite file up to date at the same time, and each migration is a race of its own: who
+/// loses one finds it done at the next attempt. So many attempts more than there are migrations.
+const MORE_ATTEMPTS: usize = 2;
 
 /// What a migration did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,11 +50,12 @@ impl State {
         if matches!(self.database.backend, Backend::Postgres) {
             self.create_schema().await?;
         }
+        let attempts = self.migrator().iter().count() + MORE_ATTEMPTS;
         let mut attempt = 1;
         loop {
             match self.run_migrations().await {
                 Ok(()) => return Ok(Migrated { from, to: known }),
-                Err(_) if attempt < ATTEMPTS && matches!(self.database.backend, Backend::Sqlite(_)) => attempt += 1,
+                Err(_) if attempt < attempts && matches!(self.database.backend, Backend::Sqlite(_)) => attempt += 1,
                 Err(error) => return Err(error),
             }
         }
