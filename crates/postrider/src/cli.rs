@@ -66,10 +66,7 @@ enum Command {
     /// Failed events: what could not be delivered
     #[command(subcommand)]
     Failed(failed::FailedCommand),
-    /// Deliveries: the last attempts of each target
-    #[command(subcommand)]
-    Delivery(delivery::DeliveryCommand),
-    /// What operators did: who, when, from what to what, and why
+    /// What operators did, when and why; who it was is user@host, or what POSTRIDER_ACTOR says
     Audit(audit::Audit),
     /// Account for every event that a target should have had
     AuditDeliveries(audit_deliveries::AuditDeliveries),

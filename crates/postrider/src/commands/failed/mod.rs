@@ -19,7 +19,7 @@ pub enum FailedCommand {
     List(list::List),
     /// Failed events in full
     Show(show::Show),
-    /// Send again what was parked or halted, in the order of the store
+    /// Send again what was parked or halted, in order; anything else only where --status or --sequence names it
     Retry(retry::Retry),
     /// Forget what was parked or interrupted; what a cursor waits for is passed over
     Discard(discard::Discard),
