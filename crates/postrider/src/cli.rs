@@ -66,7 +66,10 @@ enum Command {
     /// Failed events: what could not be delivered
     #[command(subcommand)]
     Failed(failed::FailedCommand),
-    /// What operators did, when and why; who it was is user@host, or what POSTRIDER_ACTOR says
+    /// Deliveries: the last attempts of each target
+    #[command(subcommand)]
+    Delivery(delivery::DeliveryCommand),
+    /// What operators did, when and why; who it was is user@host, or what the environment says
     Audit(audit::Audit),
     /// Account for every event that a target should have had
     AuditDeliveries(audit_deliveries::AuditDeliveries),
