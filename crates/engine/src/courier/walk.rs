@@ -150,8 +150,10 @@ impl<'a> Walk<'a> {
         while self.courier.shared.held.runs() {
             let now = clock::now();
             // A token of the target's rate is taken for each call, and only if there is one to make.
-            if self.window.can_send(now)
-                && let Err(until) = self.courier.shared.limits.ready(&self.courier.target.borrow())
+            let target = Arc::clone(&self.courier.target.borrow());
+            if target.limits.rate.is_some()
+                && self.window.can_send(now)
+                && let Err(until) = self.courier.shared.limits.ready(&target)
             {
                 return Some(until);
             }
