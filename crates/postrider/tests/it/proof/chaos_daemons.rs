@@ -131,10 +131,12 @@ impl Daemons {
         blows
     }
 
-    /// Stops all of them in order.
+    /// Stops all of them in order. The last one may still be waiting for answers on a wire that was dead for a while.
     pub async fn stop(self) {
-        for daemon in self.running {
-            assert_eq!(daemon.stop().await, 0);
+        let behind_the_wire = self.running.len() - 1;
+        for (number, daemon) in self.running.into_iter().enumerate() {
+            let code = daemon.stop().await;
+            assert!(code == 0 || number == behind_the_wire && code == 1, "daemon {number} ended with {code}");
         }
     }
 }
