@@ -196,7 +196,8 @@ pub struct Settlement {
     pub failed: Vec<FailedChange>,
     /// See [`Cursor::ahead`].
     pub ahead: Option<Ahead>,
-    /// What a target with `interrupt_on_error` settled without delivering it, since the last settlement.
+    /// What was settled without being delivered since the last settlement: parked or interrupted. Kept where others wait for
+    /// this target's verdicts.
     pub denied: Vec<EventKey>,
 }
 

@@ -13,6 +13,8 @@ pub enum GateVerdict {
     Denied(String),
     /// One of them has not settled it yet; which, in a sentence.
     Unknown(String),
+    /// Definitions changed: the event does not concern the target any more.
+    Unasked,
 }
 
 /// How far a target before another one has come, as it was committed.
@@ -112,7 +114,7 @@ mod tests {
             .map(|position| match Gate::verdict_of_all(gates, &key(position)) {
                 GateVerdict::Passed => '+',
                 GateVerdict::Denied(_) => '-',
-                GateVerdict::Unknown(_) => '?',
+                GateVerdict::Unknown(_) | GateVerdict::Unasked => '?',
             })
             .collect();
         assert_eq!(told, story);

@@ -26,7 +26,8 @@ impl Router {
         instance: &InstanceId,
         event_type: &'a EventType,
     ) -> impl Iterator<Item = &'a TargetId> {
-        self.firing(instance, event_type).into_iter().flat_map(move |plan| {
+        let called = self.concerns(target, instance, event_type);
+        self.firing(instance, event_type).filter(|_| called).into_iter().flat_map(move |plan| {
             plan.called(event_type)
                 .map(|number| &self.targets[number])
                 .filter(|other| !other.excludes(event_type))
@@ -122,6 +123,11 @@ mod tests {
     #[test]
     fn a_target_that_is_not_called_for_the_event_is_nobodys_gate() {
         check("Xc", 'c', "");
+    }
+
+    #[test]
+    fn a_target_that_is_not_called_itself_waits_for_nobody() {
+        check("Ab", 'X', "");
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Again {
 }
 
 impl Window {
-    /// The events that operators want sent again: all of them, in order. One that is not asked for any more is dropped,
+    /// The events that operators want sent again, the first of them in order. One that is not asked for any more is dropped,
     /// unless its call is under way; one that is not settled yet is left to its turn. One that still cannot be decoded goes
     /// back to the parked ones.
     pub fn set_again(&mut self, asked: Vec<(Arc<Row>, FailedEvent)>) {
@@ -80,6 +80,12 @@ impl Window {
         let error = why.to_owned();
         self.changes.push(FailedChange::Put(FailedEvent { status: FailedStatus::Parked, error, ..failed }));
         self.dirty = Dirty::Settled;
+    }
+
+    /// Whether everything that operators asked for again has been sent.
+    #[must_use]
+    pub fn has_sent_all_again(&self) -> bool {
+        self.again.front().is_none()
     }
 
     /// Whether an event is settled, behind the cursor or beyond it.

@@ -98,7 +98,7 @@ impl Window {
                 return Pick::Line(number);
             };
             // It has become too old while it waited.
-            let failed = expired.first_failed.map(|_| expired.key.clone());
+            let failed = (expired.failures > 0).then(|| expired.key.clone());
             self.expire(failed);
             self.line.put(number, Phase::Settled);
             self.advance();
@@ -190,7 +190,7 @@ impl Window {
         slot.error = Some(error.to_owned());
         slot.phase = phase;
         if next == Next::Park && !again {
-            self.deny(slot.key.clone());
+            self.denied.push(slot.key.clone());
             self.parked_in_a_row += 1;
             if self.policy.suspects(self.parked_in_a_row) {
                 let reason = self.suspicion(error);

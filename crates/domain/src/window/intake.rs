@@ -30,7 +30,7 @@ impl Window {
             Phase::Broken(_) | Phase::Halted => self.dirty = Dirty::Settled,
             _ if self.is_expired(&slot, now.wall) => {
                 (slot.phase, slot.event) = (Phase::Settled, None);
-                self.expire(slot.first_failed.map(|_| slot.key.clone()));
+                self.expire((slot.failures > 0).then(|| slot.key.clone()));
             }
             _ => {}
         }
@@ -71,48 +71,49 @@ impl Window {
     }
 
     /// The events that wait for a verdict and have nothing else before them.
-    pub fn gated(&self) -> impl Iterator<Item = (&EventKey, EventType)> {
-        self.line.gated().map(|(_, slot)| (&slot.key, slot.event_type()))
+    pub fn gated(&self) -> impl Iterator<Item = &EventKey> {
+        self.line.gated().map(|(_, slot)| &slot.key)
     }
 
-    /// What the targets before this one made of an event that waits for it.
-    pub fn judge(&mut self, key: &EventKey, verdict: &GateVerdict, now: Now) {
-        let Some(number) = self.line.gated().find(|(_, slot)| slot.key == *key).map(|(number, _)| number) else {
-            return;
-        };
-        match verdict {
-            GateVerdict::Unknown(reason) => {
-                let Some(slot) = self.line.get_mut(number) else { return };
-                let told = Phase::Gated(Some(reason.clone()));
-                if slot.phase != told {
-                    slot.phase = told;
-                    self.dirty = Dirty::Settled;
+    /// Asks what the targets before this one made of each event that waits for them.
+    pub fn judge(&mut self, now: Now, mut verdict: impl FnMut(&EventKey, &EventType) -> GateVerdict) {
+        let waiting: Vec<u64> = self.line.gated().map(|(number, _)| number).collect();
+        for number in waiting {
+            let Some(slot) = self.line.get(number) else { continue };
+            let phase = match verdict(&slot.key, &slot.event_type()) {
+                GateVerdict::Unknown(reason) => {
+                    let told = Phase::Gated(Some(reason));
+                    if slot.phase != told {
+                        self.dirty = Dirty::Settled;
+                    }
+                    if let Some(slot) = self.line.get_mut(number) {
+                        slot.phase = told;
+                    }
+                    continue;
                 }
-                return;
-            }
-            GateVerdict::Passed => self.line.put(number, Phase::Ready),
-            GateVerdict::Denied(reason) => {
-                let Some(slot) = self.line.get(number) else { return };
-                self.changes.push(FailedChange::Put(slot.failed(FailedStatus::Interrupted, reason, now.wall)));
-                self.deny(key.clone());
-                self.settled += 1;
-                self.line.put(number, Phase::Settled);
-            }
+                GateVerdict::Passed => Phase::Ready,
+                GateVerdict::Denied(reason) => {
+                    let key = slot.key.clone();
+                    self.changes.push(FailedChange::Put(slot.failed(FailedStatus::Interrupted, &reason, now.wall)));
+                    self.denied.push(key);
+                    self.settled += 1;
+                    Phase::Settled
+                }
+                GateVerdict::Unasked => {
+                    // As any other event that concerns the target no more: what was given up before stays on record.
+                    self.changes.extend((slot.failures > 0).then(|| FailedChange::Remove(slot.key.clone())));
+                    Phase::Settled
+                }
+            };
+            self.line.put(number, phase);
+            self.dirty = Dirty::Settled;
         }
-        self.dirty = Dirty::Settled;
         self.advance();
     }
 
     /// Gives back the memory of events that were neither called nor are next; they are to be offered again.
     pub fn shed(&mut self) {
         while self.line.len() > 1 && self.line.pop_untouched() {}
-    }
-
-    /// It was settled without being delivered: for those that wait for this target's verdict.
-    pub(super) fn deny(&mut self, key: EventKey) {
-        if self.shape.is_gate {
-            self.denied.push(key);
-        }
     }
 
     /// Whether an event is too old to be sent.

@@ -125,13 +125,13 @@ impl Line {
         }
     }
 
-    /// Takes the last slot away, if it was neither called nor settled nor has anything settled behind it; a stretch that
-    /// concerns nobody, too.
+    /// Takes the last slot away, if it was neither called nor settled, nothing is known of earlier failures, and nothing behind
+    /// it is settled; a stretch that concerns nobody, too.
     pub fn pop_untouched(&mut self) -> bool {
         let Some(number) = (self.first + self.slots.len() as u64).checked_sub(1) else { return false };
         let Some(slot) = self.get(number) else { return false };
         let untouched = match slot.phase {
-            Phase::Ready | Phase::Gated(_) => slot.calls == 0,
+            Phase::Ready | Phase::Gated(_) => slot.calls == 0 && slot.first_failed.is_none(),
             Phase::Settled => !slot.concerns,
             _ => false,
         };
@@ -217,6 +217,11 @@ impl Line {
             Some(next) => self.enlist(next),
             None => _ = self.lanes.remove(&lane),
         }
+    }
+
+    /// Whether some head may be sent, now or in time, or is being sent.
+    pub fn is_moving(&self) -> bool {
+        !(self.ready.is_empty() && self.waits.is_empty() && self.flying.is_empty())
     }
 
     /// The heads that wait for a verdict.

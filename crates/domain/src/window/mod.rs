@@ -112,8 +112,6 @@ pub struct Shape {
     pub lookahead: usize,
     /// Memory for their rows, in bytes. One event is always taken in.
     pub max_bytes: usize,
-    /// Whether targets behind this one wait for its verdicts, so that what it does not deliver is worth keeping.
-    pub is_gate: bool,
 }
 
 impl Shape {
@@ -124,13 +122,7 @@ impl Shape {
             Ordering::Strict => 1,
             Ordering::Aggregate | Ordering::None => usize::try_from(target.max_in_flight).unwrap_or(usize::MAX).max(1),
         };
-        Self {
-            ordering: target.ordering,
-            max_in_flight,
-            lookahead: lookahead.max(1),
-            max_bytes,
-            is_gate: target.interrupt_on_error,
-        }
+        Self { ordering: target.ordering, max_in_flight, lookahead: lookahead.max(1), max_bytes }
     }
 }
 
@@ -200,8 +192,7 @@ impl Window {
         }
     }
 
-    /// Takes up another number of calls at a time, and whether others wait for its verdicts. `false`: the ordering is
-    /// another one, and a new window must take over.
+    /// Takes up another number of calls at a time. `false`: the ordering is another one, and a new window must take over.
     #[must_use]
     pub fn reshape(&mut self, shape: Shape) -> bool {
         let same = shape.ordering == self.shape.ordering;
@@ -228,16 +219,16 @@ impl Window {
         self.line.back().map_or(&self.cursor, |slot| &slot.key)
     }
 
-    /// Whether another event may be offered. A target that waits for its endpoint, and one in strict order, keeps no more
-    /// in memory than the event at its head.
+    /// Whether another event may be offered. One in strict order keeps no more in memory than the event at its head, and a
+    /// target that waits for its endpoint no more than it needs to find out whether that answers again.
     #[must_use]
     pub fn wants_more(&self) -> bool {
         if self.line.is_empty() {
             return true;
         }
         self.shape.ordering != Ordering::Strict
-            && self.hold.is_none()
             && self.halt.is_none()
+            && (self.hold.is_none() || !(self.line.is_moving() || self.again.front().is_some()))
             && self.line.len() < self.shape.lookahead
             && self.line.bytes() < self.shape.max_bytes
     }

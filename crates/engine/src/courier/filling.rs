@@ -2,12 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{CursorState, Row, window::Progress};
+use domain::{Row, window::Progress};
 use store::StoreError;
 use tracing::{debug, warn};
 
-use super::{reader::Found, walk::Walk};
+use super::{
+    reader::Found,
+    walk::{Retries, Walk},
+};
 use crate::{Retry, clock};
+
+/// Events that operators asked for again are kept whole in memory: no more of them than this.
+const RETRIES_AT_ONCE: usize = 100;
 
 /// What is left to be read.
 enum Left {
@@ -49,14 +55,13 @@ impl Walk<'_> {
     async fn read(&mut self) -> Result<bool, StoreError> {
         if self.courier.nudged.has_changed().unwrap_or(false) {
             self.courier.nudged.mark_unchanged();
-            self.retries_due = true;
+            self.retries = Retries::Due;
         }
-        if self.retries_due {
+        if self.retries == Retries::Due || (self.retries == Retries::More && self.window.has_sent_all_again()) {
             // What was asked for before and is settled by now must not be read as asked for again.
             self.settle(false, true).await;
             self.seat.settled().await;
             self.take_up_retries().await?;
-            self.retries_due = false;
         }
         let more = loop {
             let left = self.read_rows().await?;
@@ -94,23 +99,25 @@ impl Walk<'_> {
         Ok(Left::Unasked)
     }
 
-    /// Events that an operator asked for again.
+    /// Events that an operator asked for again, so many at a time.
     async fn take_up_retries(&mut self) -> Result<(), StoreError> {
         let mut asked = Vec::new();
-        for failed in self.courier.shared.state.retries(self.cursor.id).await? {
+        let (retries, more) = self.courier.shared.state.retries(self.cursor.id, RETRIES_AT_ONCE).await?;
+        for failed in retries {
             match self.courier.shared.events.event(&failed.key).await? {
                 Some(row) => asked.push((Arc::new(row), failed)),
                 None => self.window.gone(failed, "the event is no longer in the event store"),
             }
         }
         self.window.set_again(asked);
+        self.retries = if more { Retries::More } else { Retries::TakenUp };
         Ok(())
     }
 
     /// Rows that could not be decoded, as they are now.
     pub(super) async fn read_broken_rows_again(&mut self) {
         let every = self.courier.shared.options.requeue_every;
-        if self.window.state().0 != CursorState::Halted || clock::boottime() < self.looked_at_broken + every {
+        if clock::boottime() < self.looked_at_broken + every {
             return;
         }
         self.looked_at_broken = clock::boottime();
@@ -134,7 +141,11 @@ impl Walk<'_> {
 
     /// What this target denied long ago is nobody's business any more.
     pub(super) async fn forget_denials(&mut self) {
-        if let Err(error) = self.gates.forget_what_all_have_passed(&self.courier.shared, self.cursor.id).await {
+        if !self.courier.target.borrow().interrupt_on_error {
+            return;
+        }
+        let at = self.window.cursor().clone();
+        if let Err(error) = self.gates.forget_what_all_have_passed(&self.courier.shared, self.cursor.id, &at).await {
             debug!(
                 error = &error as &dyn std::error::Error,
                 "old denials cannot be forgotten yet; this is tried again"

@@ -6,7 +6,9 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use domain::{CursorId, EventKey, EventType, Gate, GateTarget, InstanceId, Router, TargetId, window::Window};
+use domain::{
+    CursorId, EventKey, EventType, Gate, GateTarget, GateVerdict, InstanceId, Router, TargetId, window::Window,
+};
 use store::StoreError;
 use tokio::sync::watch;
 
@@ -62,18 +64,22 @@ impl Gates {
         if self.is_stale(shared) {
             // What is committed while the state is asked may or may not be in the answer.
             let group = *self.committed.borrow_and_update();
-            let read = shared.state.gates(self.all.iter(), &self.instance, window.cursor()).await?;
+            let read = shared.state.gates(self.all.iter(), &self.instance).await?;
             self.known = self.all.iter().map(|gate| gate.id.clone()).zip(read).collect();
             self.asked = Some((group, clock::boottime()));
         }
-        let waiting: Vec<(EventKey, EventType)> = window.gated().map(|(key, of)| (key.clone(), of)).collect();
-        for (key, event_type) in waiting {
-            let gates = router.gates(&self.target, &self.instance, &event_type);
-            let known: Option<Vec<&Gate>> = gates.map(|gate| self.known.get(gate).map(|(_, gate)| gate)).collect();
-            if let Some(gates) = known {
-                window.judge(&key, &Gate::verdict_of_all(gates, &key), clock::now());
+        window.judge(clock::now(), |key, event_type| {
+            if !router.concerns(&self.target, &self.instance, event_type) {
+                return GateVerdict::Unasked;
             }
-        }
+            let gates = router.gates(&self.target, &self.instance, event_type);
+            let known: Option<Vec<&Gate>> = gates.map(|gate| self.known.get(gate).map(|(_, gate)| gate)).collect();
+            // Who is before it has just changed: it is asked for with the next look.
+            known.map_or_else(
+                || GateVerdict::Unknown("for the targets before it".to_owned()),
+                |gates| Gate::verdict_of_all(gates, key),
+            )
+        });
         Ok(window.gated().next().is_some())
     }
 
@@ -82,18 +88,22 @@ impl Gates {
         self.asked.map_or_else(clock::boottime, |(_, at)| at + ASK)
     }
 
-    /// Forgets what this target denied and everybody behind it has passed.
-    pub async fn forget_what_all_have_passed(&mut self, shared: &Shared, cursor: CursorId) -> Result<(), StoreError> {
-        self.look_at(&shared.router.load_full());
-        let mut passed: Option<EventKey> = None;
-        for target in &self.behind {
+    /// Forgets what this target denied and everybody behind it has passed; with nobody behind it, all that it has passed.
+    pub async fn forget_what_all_have_passed(
+        &mut self,
+        shared: &Shared,
+        cursor: CursorId,
+        at: &EventKey,
+    ) -> Result<(), StoreError> {
+        let router = shared.router.load_full();
+        self.look_at(&router);
+        let called = router.targets_on(&self.instance);
+        let mut passed = at.clone();
+        for target in self.behind.iter().filter(|target| called.contains(target)) {
             let Some(other) = shared.state.cursor(target, &self.instance).await? else { return Ok(()) };
-            passed = Some(passed.map_or(other.key.clone(), |passed| passed.min(other.key)));
+            passed = passed.min(other.key);
         }
-        match passed {
-            Some(passed) => shared.state.forget_denials(cursor, &passed).await,
-            None => Ok(()),
-        }
+        shared.state.forget_denials(cursor, &passed).await
     }
 
     fn look_at(&mut self, router: &Router) {

@@ -38,6 +38,17 @@ pub(super) enum Ended {
     Reordered,
 }
 
+/// Whether there are failed events that operators asked for again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Retries {
+    /// There may be.
+    Due,
+    /// There are more than were taken up at once.
+    More,
+    /// All are taken up.
+    TakenUp,
+}
+
 /// See the module's head.
 pub(super) struct Walk<'a> {
     pub(super) courier: &'a mut Courier,
@@ -49,8 +60,7 @@ pub(super) struct Walk<'a> {
     grown: watch::Receiver<u64>,
     calls: FuturesUnordered<UnderWay>,
     delays: Retry,
-    /// Operators may have asked for failed events again.
-    pub(super) retries_due: bool,
+    pub(super) retries: Retries,
     /// Some event waits for the verdict of a target before this one.
     pub(super) gated: bool,
     /// Failed readings in a row.
@@ -86,7 +96,7 @@ impl<'a> Walk<'a> {
             grown: courier.feed.grown(),
             calls: FuturesUnordered::new(),
             delays: Retry::new(shared.options.retry_failed_after, shared.options.policy.max_retry_interval),
-            retries_due: true,
+            retries: Retries::Due,
             gated: false,
             troubles: 0,
             reordered: false,
@@ -133,8 +143,9 @@ impl<'a> Walk<'a> {
             if self.courier.stop.is_cancelled() {
                 return Ended::Stopped;
             }
+            let later = self.send();
             let owed = self.window.owes_a_settlement().then(|| self.settlement_is_due_at());
-            wake = [wake, owed, self.send()].into_iter().flatten().min();
+            wake = [wake, owed, later].into_iter().flatten().min();
             self.wait(wake).await;
             if self.reordered {
                 return Ended::Reordered;
@@ -198,7 +209,9 @@ impl<'a> Walk<'a> {
         let wait = wake.map_or(PASSED_FLUSH, |at| at.saturating_sub(clock::boottime())).min(PASSED_FLUSH);
         let idle = self.calls.is_empty();
         if idle && wake.is_some() && wait > LONG_WAIT {
-            self.window.shed();
+            if !self.gated {
+                self.window.shed();
+            }
             self.reader.begin_after(self.window.read_to());
         }
         let room = self.window.wants_more();
@@ -214,7 +227,7 @@ impl<'a> Walk<'a> {
             () = self.seat.fenced().cancelled() => {}
             _ = self.grown.changed(), if room => {}
             Ok(()) = self.courier.safe.changed(), if room && self.reader.elsewhere => {}
-            Ok(()) = self.courier.nudged.changed() => self.retries_due = true,
+            Ok(()) = self.courier.nudged.changed() => self.retries = Retries::Due,
             Ok(()) = self.gates.committed.changed(), if self.gated => {}
             Ok(()) = self.courier.target.changed() => self.take_up_the_target(),
             () = sleep(LONG_WAIT), if !idle && self.reader.has_own_page() => {

@@ -15,7 +15,7 @@ use super::{
     audit::{self, Record},
     cursors,
     database::Work,
-    definitions, row,
+    definitions, denials, row,
     seal::MasterKeys,
 };
 use crate::StoreError;
@@ -93,6 +93,13 @@ impl State {
         for cursor in cursors.iter().filter(|cursor| reordered(&before, &after, &cursor.target_id)) {
             cursors::forget_head_failures(&mut work, cursor).await?;
             cursors::raise_epoch(&mut work, cursor.id).await?;
+        }
+        for target in &after.targets {
+            match (find(&before, &target.id).is_some_and(|old| old.interrupt_on_error), target.interrupt_on_error) {
+                (false, true) => denials::begin(&mut work, &target.id).await?,
+                (true, false) => denials::end(&mut work, &target.id).await?,
+                (true, true) | (false, false) => {}
+            }
         }
         let revision = audit::raise_revision(&mut work).await?;
         work.commit().await?;

@@ -65,8 +65,8 @@ impl State {
         }
         write_failed(&mut work, &merged).await?;
         write_cursors(&mut work, &merged).await?;
-        let denied = merged.iter().flat_map(|(id, merged)| merged.denied.iter().map(|key| (*id, *key, *key)));
-        denials::record(&mut work, &denied.collect::<Vec<_>>()).await?;
+        let denied = merged.iter().flat_map(|(id, merged)| merged.denied.iter().map(|key| (*id, *key)));
+        denials::record_of_gates(&mut work, &denied.collect::<Vec<_>>()).await?;
         if let Some(mark) = horizon {
             horizon::keep(&mut work, mark).await?;
         }

@@ -98,14 +98,21 @@ impl State {
     }
 
     /// What an operator asked to be sent again: settled events, at the cursor, before it or ahead of it, whose status is
-    /// retrying.
-    pub async fn retries(&self, id: CursorId) -> Result<Vec<FailedEvent>, StoreError> {
+    /// retrying. The first of them in order, so many at the most, and whether there are more.
+    pub async fn retries(&self, id: CursorId, most: usize) -> Result<(Vec<FailedEvent>, bool), StoreError> {
         let mut work = self.database.snapshot("read what is to be retried").await?;
-        let cursor = by_id(&mut work, id).await?;
-        let mut failed = failed::of_cursor(&mut work, id, &[FailedStatus::Retrying]).await?;
+        let Some(cursor) = by_id(&mut work, id).await? else {
+            work.rollback().await?;
+            return Ok((Vec::new(), false));
+        };
+        // Those that the cursor waits for have the same status, and are no more than what is open, or the head.
+        let open = cursor.ahead.as_ref().map_or(1, |ahead| ahead.open.len() + 1);
+        let mut failed = failed::first_retrying(&mut work, id, most + open + 1).await?;
         work.rollback().await?;
-        failed.retain(|failed| cursor.as_ref().is_some_and(|cursor| cursor.has_settled(&failed.key)));
-        Ok(failed)
+        failed.retain(|failed| cursor.has_settled(&failed.key));
+        let more = failed.len() > most;
+        failed.truncate(most);
+        Ok((failed, more))
     }
 }
 

@@ -4,7 +4,9 @@
 //! moved the cursor from the first to the last, and all between them was skipped: without the first, with the last.
 //! Rows are kept until everybody behind the target has passed them.
 
-use domain::{CursorId, Denied, EventKey, Gate, GateTarget, InstanceId};
+use std::collections::BTreeSet;
+
+use domain::{CursorId, Denied, EventKey, Gate, GateTarget, InstanceId, TargetId};
 
 use super::{
     State,
@@ -14,10 +16,13 @@ use super::{
 use crate::StoreError;
 
 const OF_CURSOR: &str = "SELECT first_key, last_key FROM denials WHERE cursor_id = $1";
-/// Positions are text; as numbers they only narrow down what is looked at, with room for SQLite's floats.
-const GIVEN_UP: &str = "SELECT position, in_tx_order, event_instance_id, aggregate_type, aggregate_id, sequence
-     FROM failed_events WHERE cursor_id = $1 AND status IN ('parked', 'interrupted')
-     AND CAST(position AS NUMERIC) >= CAST($2 AS NUMERIC) - 1";
+const GIVEN_UP: &str =
+    "SELECT cursor_id, position, in_tx_order, event_instance_id, aggregate_type, aggregate_id, sequence
+     FROM failed_events WHERE status IN ('parked', 'interrupted')
+     AND cursor_id IN (SELECT id FROM cursors WHERE target_id = $1)";
+const FORGET_ALL: &str = "DELETE FROM denials WHERE cursor_id IN (SELECT id FROM cursors WHERE target_id = $1)";
+const OF_GATES: &str = "SELECT cursors.id FROM cursors JOIN targets ON targets.id = cursors.target_id
+     WHERE targets.interrupt_on_error = 1 AND cursors.id IN {cursors}";
 const FORGET: &str = "DELETE FROM denials WHERE cursor_id = $1 AND first_key = $2 AND last_key = $3";
 
 /// What is denied by which cursor.
@@ -59,19 +64,49 @@ pub(super) async fn forget_beyond(work: &mut Work, id: CursorId, place: &EventKe
     Ok(())
 }
 
+/// Of what couriers settled without delivering it, writes down what others may wait for: that of targets with
+/// `interrupt_on_error`, as they are defined now.
+pub(super) async fn record_of_gates(work: &mut Work, denied: &[(CursorId, &EventKey)]) -> Result<(), StoreError> {
+    let cursors: BTreeSet<CursorId> = denied.iter().map(|(cursor, _)| *cursor).collect();
+    let mut gates = BTreeSet::new();
+    for chunk in cursors.into_iter().collect::<Vec<_>>().chunks(work.rows_at_once()) {
+        let sql = OF_GATES.replace("{cursors}", &row::placeholders(1, chunk.len(), 1));
+        let mut statement = work.sql_once(&sql);
+        for cursor in chunk {
+            statement = statement.bind(cursor.0);
+        }
+        for row in work.rows(statement).await? {
+            gates.insert(CursorId(work.decoded(row::number(&row, "id"))?));
+        }
+    }
+    let of_gates = denied.iter().filter(|(cursor, _)| gates.contains(cursor));
+    record(work, &of_gates.map(|(cursor, key)| (*cursor, *key, *key)).collect::<Vec<_>>()).await
+}
+
+/// A target interrupts those behind it from now on: what it has given up is denied to them.
+pub(super) async fn begin(work: &mut Work, target: &TargetId) -> Result<(), StoreError> {
+    let rows = work.rows(work.sql(GIVEN_UP).bind(target.to_string())).await?;
+    let decode = |row| Ok((CursorId(row::number(row, "cursor_id")?), row::key(row)?));
+    let given_up: Vec<(CursorId, EventKey)> = work.decoded(rows.iter().map(decode).collect())?;
+    record(work, &given_up.iter().map(|(cursor, key)| (*cursor, key, key)).collect::<Vec<_>>()).await
+}
+
+/// Nobody waits for a target any more.
+pub(super) async fn end(work: &mut Work, target: &TargetId) -> Result<(), StoreError> {
+    work.run(work.sql(FORGET_ALL).bind(target.to_string())).await.map(drop)
+}
+
 async fn forget(work: &mut Work, id: CursorId, first: &EventKey, last: &EventKey) -> Result<(), StoreError> {
     let statement = work.sql(FORGET).bind(id.0).bind(row::to_json(first)).bind(row::to_json(last));
     work.run(statement).await.map(drop)
 }
 
 impl State {
-    /// How far gates have come on an instance, as committed, in the order given. What they gave up is looked for beyond
-    /// `after` only.
+    /// How far gates have come on an instance, as committed, in the order given.
     pub async fn gates<'a>(
         &self,
         gates: impl Iterator<Item = &'a GateTarget>,
         instance: &InstanceId,
-        after: &EventKey,
     ) -> Result<Vec<(Option<CursorId>, Gate)>, StoreError> {
         let mut work = self.database.snapshot("read how far the targets before another one have come").await?;
         let sql = format!("SELECT {CURSOR_COLUMNS} FROM cursors WHERE target_id = $1 AND instance_id = $2");
@@ -84,10 +119,6 @@ impl State {
             if let Some(cursor) = &cursor {
                 for (first, last) in of_cursor(&mut work, cursor.id).await? {
                     denied.add(first, last);
-                }
-                let rows = work.rows(work.sql(GIVEN_UP).bind(cursor.id.0).bind(after.position.to_string())).await?;
-                for key in work.decoded(rows.iter().map(row::key).collect::<Result<Vec<_>, _>>())? {
-                    denied.add(key.clone(), key);
                 }
             }
             let id = cursor.as_ref().map(|cursor| cursor.id);

@@ -131,6 +131,20 @@ pub(super) async fn of_cursor(
     Ok(failed)
 }
 
+/// Failed events of one cursor that are being retried: about the first of them in order, and these in order. Positions are
+/// text; as numbers they are near enough, with SQLite's floats.
+pub(super) async fn first_retrying(work: &mut Work, id: CursorId, most: usize) -> Result<Vec<FailedEvent>, StoreError> {
+    let sql = format!(
+        "SELECT {FAILED_COLUMNS} FROM failed_events WHERE cursor_id = $1 AND status = 'retrying'
+         ORDER BY CAST(position AS NUMERIC), in_tx_order, sequence LIMIT $2"
+    );
+    let statement = work.sql(&sql).bind(id.0).bind(i64::try_from(most).unwrap_or(i64::MAX));
+    let rows = work.rows(statement).await?;
+    let mut failed: Vec<FailedEvent> = work.decoded(rows.iter().map(row::failed).collect::<Result<_, _>>())?;
+    failed.sort_by(|one, other| one.key.cmp(&other.key));
+    Ok(failed)
+}
+
 /// The events beyond a cursor that were given up before it was moved back, in order.
 pub(super) async fn parked_beyond(work: &mut Work, cursor: &Cursor) -> Result<Vec<FailedEvent>, StoreError> {
     let sql = format!("SELECT {FAILED_COLUMNS} {PARKED_FROM}");

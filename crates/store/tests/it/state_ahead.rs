@@ -43,7 +43,7 @@ fn one(position: i64) -> FailedFilter {
 /// The positions that are denied to those behind the target.
 async fn denied(fixture: &Fixture) -> Vec<i64> {
     let crm = [GateTarget { id: id("crm"), name: "crm".into(), paused: false }];
-    let gates = fixture.state.gates(crm.iter(), &"one".into(), &key(1)).await.expect("gates can be read");
+    let gates = fixture.state.gates(crm.iter(), &"one".into()).await.expect("gates can be read");
     (101..150).filter(|position| gates[0].1.denied.has(&key(*position))).collect()
 }
 
@@ -131,7 +131,7 @@ async fn a_parked_event_beyond_the_cursor_stays_settled_while_it_is_retried() {
         let cursor = prepared(fixture, Ordering::Aggregate, false, &rows).await;
         assert_eq!(fixture.state.retry(&FailedFilter::default(), "ada").await.expect("they can be"), 2);
         assert_eq!(at_present(fixture).await, (key(105), Some((120, vec![107])), cursor.epoch.0));
-        let again = fixture.state.retries(cursor.id).await.expect("they can be read");
+        let again = fixture.state.retries(cursor.id, 100).await.expect("they can be read").0;
         assert_eq!(again.iter().map(|failed| failed.key.sequence).collect::<Vec<_>>(), [101, 111]);
         assert_eq!(fixture.state.discard(&one(111), "ada").await.expect("it can be"), 1);
         assert_eq!(at_present(fixture).await, (key(105), Some((120, vec![107])), cursor.epoch.0 + 1));

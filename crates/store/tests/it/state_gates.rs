@@ -1,16 +1,19 @@
 //! What is settled ahead of a cursor, and what a target denies to those behind it.
 
-use domain::{Ahead, CursorId, EventKey, FailedChange, FailedStatus, Gate, GateTarget, GateVerdict, Settlement};
+use domain::{
+    Ahead, CursorId, EventKey, FailedChange, FailedStatus, Gate, GateTarget, GateVerdict, Settlement, Target,
+};
+use postrider_store::DefinitionsChange;
 
-use crate::state_support::{Fixture, failed, id, key, on_both, settlement};
+use crate::state_support::{Fixture, failed, id, key, on_both, settlement, target};
 
 fn gate(name: &str) -> GateTarget {
     GateTarget { id: id(name), name: name.into(), paused: false }
 }
 
-async fn read(fixture: &Fixture, after: i64) -> (Option<CursorId>, Gate) {
+async fn read(fixture: &Fixture) -> (Option<CursorId>, Gate) {
     let gates = [gate("crm")];
-    let read = fixture.state.gates(gates.iter(), &"one".into(), &key(after)).await;
+    let read = fixture.state.gates(gates.iter(), &"one".into()).await;
     read.expect("gates can be read").pop().expect("one was asked for")
 }
 
@@ -29,7 +32,7 @@ fn verdicts(gate: &Gate, positions: &[i64]) -> String {
     let word = |at: &i64| match gate.verdict(&key(*at)) {
         GateVerdict::Passed => '+',
         GateVerdict::Denied(_) => '-',
-        GateVerdict::Unknown(_) => '?',
+        GateVerdict::Unknown(_) | GateVerdict::Unasked => '?',
     };
     positions.iter().map(word).collect()
 }
@@ -54,7 +57,7 @@ async fn what_is_settled_ahead_is_read_back_and_replaced_by_the_next_commit() {
 async fn a_gate_that_has_no_cursor_has_settled_nothing() {
     on_both(async |fixture| {
         fixture.define(&["crm"]).await;
-        let (cursor, gate) = read(fixture, 1).await;
+        let (cursor, gate) = read(fixture).await;
         assert_eq!((cursor, gate.cursor.clone()), (None, None));
         assert_eq!(verdicts(&gate, &[1]), "?");
     })
@@ -67,7 +70,7 @@ async fn everything_that_was_denied_in_a_group_is_kept_and_nothing_twice() {
         fixture.define(&["crm"]).await;
         commit(fixture, &[denies(102, &[101]), denies(104, &[104])]).await;
         commit(fixture, &[denies(106, &[104, 106])]).await;
-        let (cursor, gate) = read(fixture, 100).await;
+        let (cursor, gate) = read(fixture).await;
         assert!(cursor.is_some());
         assert_eq!(verdicts(&gate, &[101, 102, 103, 104, 105, 106, 107]), "-++-+-?");
         assert_eq!(fixture.number("SELECT count(*) FROM denials").await, 3);
@@ -89,15 +92,23 @@ async fn a_fenced_gate_denies_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_gate_gave_up_is_denied_also_where_it_was_no_gate_at_that_time() {
+async fn what_a_target_gave_up_is_denied_once_it_interrupts_and_forgotten_once_it_does_not() {
     on_both(async |fixture| {
-        fixture.define(&["crm"]).await;
+        let interrupts = async |interrupt_on_error| {
+            let crm = Target { interrupt_on_error, ..target("crm") };
+            let change = DefinitionsChange { targets: vec![crm], ..DefinitionsChange::default() };
+            fixture.state.apply(&change, "test").await.expect("the definitions are valid");
+        };
+        interrupts(false).await;
         let put = |at, status| FailedChange::Put(failed(at, status, 5));
         let gave_up =
             vec![put(101, FailedStatus::Parked), put(103, FailedStatus::Interrupted), put(105, FailedStatus::Retrying)];
-        commit(fixture, &[Settlement { failed: gave_up, ..settlement(104) }]).await;
-        let (_, gate) = read(fixture, 101).await;
-        assert_eq!(verdicts(&gate, &[101, 102, 103, 104, 105]), "-+-+?");
+        commit(fixture, &[Settlement { failed: gave_up, ..denies(104, &[101, 103]) }]).await;
+        assert_eq!(fixture.number("SELECT count(*) FROM denials").await, 0, "nobody waits for it");
+        interrupts(true).await;
+        assert_eq!(verdicts(&read(fixture).await.1, &[101, 102, 103, 104, 105]), "-+-+?");
+        interrupts(false).await;
+        assert_eq!(fixture.number("SELECT count(*) FROM denials").await, 0);
     })
     .await;
 }
@@ -107,10 +118,10 @@ async fn what_everybody_has_passed_is_forgotten() {
     on_both(async |fixture| {
         fixture.define(&["crm"]).await;
         commit(fixture, &[denies(106, &[101, 104, 106])]).await;
-        let (cursor, _) = read(fixture, 100).await;
+        let (cursor, _) = read(fixture).await;
         let passed: EventKey = key(104);
         fixture.state.forget_denials(cursor.expect("there is one"), &passed).await.expect("they can be forgotten");
-        let (_, gate) = read(fixture, 104).await;
+        let (_, gate) = read(fixture).await;
         assert_eq!(verdicts(&gate, &[106]), "-");
         assert_eq!(fixture.number("SELECT count(*) FROM denials").await, 1);
     })

@@ -137,7 +137,7 @@ async fn only_what_is_named_is_retried_beyond_the_parked_and_the_halted() {
         let with = |status| FailedFilter { status: Some(status), ..FailedFilter::default() };
         assert_eq!(retry(&with(FailedStatus::Interrupted)).await, 1);
         assert_eq!(retry(&with(FailedStatus::Retrying)).await, 3, "those that wait are tried at once");
-        let again = fixture.state.retries(cursor.id).await.expect("they can be read");
+        let again = fixture.state.retries(cursor.id, 100).await.expect("they can be read").0;
         let order: Vec<_> = again.iter().map(|failed| failed.key.sequence).collect();
         assert_eq!(order, [101, 102, 103], "in the order of their keys");
     })

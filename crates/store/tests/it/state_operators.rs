@@ -99,7 +99,7 @@ async fn retrying_takes_what_was_parked_or_halted_and_matches() {
         };
         assert_eq!(fixture.state.retry(&one, "ada").await.expect("it can be retried"), 1);
         assert_eq!(fixture.cursor("audit", "one").await.epoch, audit.epoch, "only what halts is fenced off");
-        let waiting = fixture.state.retries(audit.id).await.expect("they can be read");
+        let waiting = fixture.state.retries(audit.id, 100).await.expect("they can be read").0;
         assert_eq!(waiting.iter().map(|failed| failed.key.sequence).collect::<Vec<_>>(), [103]);
         let crm_only = FailedFilter { target: Some(id("crm")), ..FailedFilter::default() };
         assert_eq!(fixture.state.retry(&crm_only, "ada").await.expect("they can be retried"), 2);
@@ -108,7 +108,7 @@ async fn retrying_takes_what_was_parked_or_halted_and_matches() {
         let of_crm: Vec<_> = listed(fixture, &crm_only).await.into_iter().map(|(_, n, status)| (n, status)).collect();
         let expected = [(101, FailedStatus::Retrying), (102, FailedStatus::Interrupted), (106, FailedStatus::Retrying)];
         assert_eq!(of_crm, expected);
-        let waiting = fixture.state.retries(crm.id).await.expect("they can be read");
+        let waiting = fixture.state.retries(crm.id, 100).await.expect("they can be read").0;
         assert_eq!(waiting.iter().map(|failed| failed.key.sequence).collect::<Vec<_>>(), [101], "106 is the head");
         assert_eq!(self::revision(fixture).await, revision + 2);
         assert_eq!(fixture.state.retry(&crm_only, "ada").await.expect("there is nothing more"), 0);

@@ -49,7 +49,7 @@ async fn a_settled_event_becomes_one_that_is_retried_and_the_cursor_stays() {
 
         fixture.state.resend(id, false, "ada").await.expect("it is sent again");
         assert_eq!(fixture.cursor("crm", "one").await, cursor, "not even its epoch: a courier takes it up where it is");
-        let retries = fixture.state.retries(cursor.id).await.expect("they can be read");
+        let retries = fixture.state.retries(cursor.id, 100).await.expect("they can be read").0;
         let [again] = &retries[..] else { panic!("one event: {retries:?}") };
         assert_eq!((&again.key, again.failure_count, again.status), (&key(104), 0, FailedStatus::Retrying));
         assert_eq!(fixture.state.revision().await.expect("there is a revision"), before.2 + 1);
@@ -84,7 +84,7 @@ async fn an_event_that_is_settled_ahead_of_the_cursor_stays_settled_and_is_sent_
         let (cursor, id) = prepared(fixture, 106, &[]).await;
         fixture.state.resend(id, false, "ada").await.expect("it is sent again");
         assert_eq!(fixture.cursor("crm", "one").await, cursor);
-        let retries = fixture.state.retries(cursor.id).await.expect("they can be read");
+        let retries = fixture.state.retries(cursor.id, 100).await.expect("they can be read").0;
         assert_eq!(retries.iter().map(|failed| &failed.key).collect::<Vec<_>>(), [&key(106)]);
     })
     .await;

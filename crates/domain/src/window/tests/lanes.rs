@@ -170,17 +170,16 @@ fn an_event_asked_for_again_is_never_beside_a_call_for_its_aggregate() {
 
 #[test]
 fn an_event_waits_for_its_gate_and_is_interrupted_where_that_gave_up() {
-    let gate = Shape { is_gate: true, ..strict() };
-    let mut window = Window::resume(failures(2), gate, &cursor(), Vec::new());
+    let mut window = Window::resume(failures(2), strict(), &cursor(), Vec::new());
     window.offer(row(1), true, at(0));
     assert_eq!(window.next(at(0)), Step::Idle);
-    window.judge(row(1).key(), &GateVerdict::Unknown("for crm".into()), at(0));
+    window.judge(at(0), |_, _| GateVerdict::Unknown("for crm".into()));
     assert_eq!(window.state(), (CursorState::Waiting, Some("for crm")));
-    window.judge(row(1).key(), &GateVerdict::Passed, at(0));
+    window.judge(at(0), |_, _| GateVerdict::Passed);
     let sent = sends(&mut window, 0);
     answer(&mut window, &sent, 1, &Outcome::Delivered);
     window.offer(row(2), true, at(0));
-    window.judge(row(2).key(), &GateVerdict::Denied("crm did not deliver it".into()), at(0));
+    window.judge(at(0), |_, _| GateVerdict::Denied("crm did not deliver it".into()));
     let (settlement, events) = window.settlement(false).expect("two were settled");
     assert_eq!((settlement.key, events), (row(2).key().clone(), 2));
     assert!(matches!(&settlement.failed[..], [FailedChange::Put(failed)]
@@ -189,9 +188,64 @@ fn an_event_waits_for_its_gate_and_is_interrupted_where_that_gave_up() {
 }
 
 #[test]
+fn an_event_that_waits_for_nobody_any_more_is_passed() {
+    let mut window = Window::resume(failures(2), strict(), &cursor(), vec![failed(1, FailedStatus::Parked)]);
+    window.offer(row(1), true, at(0));
+    window.judge(at(0), |_, _| GateVerdict::Unasked);
+    let (settlement, _) = window.settlement(false).expect("it was settled");
+    assert_eq!(
+        (settlement.key, settlement.failed),
+        (row(1).key().clone(), Vec::new()),
+        "what was parked stays on record"
+    );
+}
+
+#[test]
+fn what_is_known_of_an_event_is_not_given_back_with_its_memory() {
+    let known = vec![FailedEvent { key: row_of("b", 2).key().clone(), ..failed(2, FailedStatus::Parked) }];
+    let mut window = Window::resume(failures(2), shape(Ordering::Aggregate, 1), &cursor(), known);
+    offer(&mut window, "ab");
+    let first = sends(&mut window, 0);
+    answer(&mut window, &first, 1, &away(None));
+    window.shed();
+    offer(&mut window, "ab");
+    for (now, position) in [(1, 1), (1, 2)] {
+        let sent = sends(&mut window, now);
+        answer(&mut window, &sent, position, &Outcome::Delivered);
+    }
+    let (settlement, _) = window.settlement(false).expect("both are delivered");
+    assert_eq!(settlement.failed, [FailedChange::Remove(row_of("b", 2).key().clone())]);
+}
+
+#[test]
+fn a_hold_always_finds_something_to_probe_with() {
+    let policy = Policy { hold_after_parked: 1, max_failure_count: 1, ..Policy::default() };
+    let mut window = Window::resume(policy, shape(Ordering::Aggregate, 4), &cursor(), Vec::new());
+    window.offer(row_of("a", 1), true, at(0));
+    window.offer(row_of("b", 2), false, at(0));
+    let sent = sends(&mut window, 0);
+    answer(&mut window, &sent, 2, &refused());
+    assert_eq!(window.state().0, CursorState::Holding);
+    assert!(window.wants_more(), "the only event at hand waits for a gate");
+    window.offer(row_of("c", 3), false, at(0));
+    assert!(!window.wants_more());
+    assert_eq!(positions(&sends(&mut window, 9)), "3");
+}
+
+#[test]
+fn what_was_parked_stays_on_record_when_it_expires() {
+    let policy = Policy { max_event_age: Some(SECOND), ..Policy::default() };
+    let known = vec![failed(1, FailedStatus::Parked), failed(2, FailedStatus::Retrying)];
+    let mut window = Window::resume(policy, strict(), &cursor(), known);
+    window.offer(row(1), false, at(9));
+    window.offer(row(2), false, at(9));
+    let (settlement, _) = window.settlement(false).expect("both are too old");
+    assert_eq!(settlement.failed, [FailedChange::Remove(row(2).key().clone())]);
+}
+
+#[test]
 fn what_a_gate_parks_is_told_to_those_behind_it() {
-    let gate = Shape { is_gate: true, ..strict() };
-    let mut window = Window::resume(failures(1), gate, &cursor(), Vec::new());
+    let mut window = Window::resume(failures(1), strict(), &cursor(), Vec::new());
     window.offer(row(1), false, at(0));
     let sent = sends(&mut window, 0);
     answer(&mut window, &sent, 1, &refused());
@@ -221,6 +275,6 @@ fn an_event_that_becomes_too_old_while_it_waits_expires() {
 #[test]
 fn another_ordering_needs_another_window() {
     let mut window = window_with(strict(), &cursor(), "a");
-    assert!(window.reshape(Shape { is_gate: true, ..strict() }));
+    assert!(window.reshape(Shape { lookahead: 7, ..strict() }));
     assert!(!window.reshape(shape(Ordering::None, 4)));
 }

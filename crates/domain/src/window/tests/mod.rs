@@ -44,7 +44,7 @@ fn row_of(aggregate: &str, position: i64) -> Arc<Row> {
 }
 
 fn shape(ordering: Ordering, max_in_flight: usize) -> Shape {
-    Shape { ordering, max_in_flight, lookahead: 100, max_bytes: 1 << 20, is_gate: false }
+    Shape { ordering, max_in_flight, lookahead: 100, max_bytes: 1 << 20 }
 }
 
 fn strict() -> Shape {

@@ -76,7 +76,7 @@ fn kinds() -> impl Strategy<Value = Kind> {
             let max_in_flight = if ordering == Ordering::Strict { 1 } else { max_in_flight };
             Kind {
                 policy: Policy { max_failure_count, on_exhausted, hold_after_parked, ..Policy::default() },
-                shape: Shape { ordering, max_in_flight, lookahead, max_bytes: 4_000, is_gate: true },
+                shape: Shape { ordering, max_in_flight, lookahead, max_bytes: 4_000 },
                 gated,
             }
         },
@@ -101,6 +101,8 @@ struct World {
     /// Given up by the window, by a gate, or by an operator.
     given_up: BTreeSet<EventKey>,
     refusals: BTreeMap<EventKey, u32>,
+    /// Whether the last that was heard of an event is that it was delivered.
+    last: BTreeMap<EventKey, bool>,
     asked_again: BTreeSet<EventKey>,
 }
 
@@ -128,6 +130,7 @@ impl World {
             delivered: BTreeSet::new(),
             given_up: BTreeSet::new(),
             refusals: BTreeMap::new(),
+            last: BTreeMap::new(),
             asked_again: BTreeSet::new(),
         }
     }
@@ -179,14 +182,14 @@ impl World {
                 self.window.pass(row.key(), None);
             }
         }
-        let waiting: Vec<EventKey> = self.window.gated().map(|(key, _)| key.clone()).collect();
-        for key in waiting {
-            let verdict = self.gate.verdict(&key);
-            self.window.judge(&key, &verdict, at(self.now));
+        let (gate, given_up) = (&self.gate, &mut self.given_up);
+        self.window.judge(at(self.now), |key, _| {
+            let verdict = gate.verdict(key);
             if matches!(verdict, GateVerdict::Denied(_)) {
-                self.given_up.insert(key);
+                given_up.insert(key.clone());
             }
-        }
+            verdict
+        });
     }
 
     fn send(&mut self) {
@@ -230,7 +233,10 @@ impl World {
         let send = self.under_way.remove(one % self.under_way.len());
         let key = send.event.key().clone();
         match outcome {
-            Outcome::Delivered => _ = self.delivered.insert(key),
+            Outcome::Delivered => {
+                self.last.insert(key.clone(), true);
+                self.delivered.insert(key);
+            }
             Outcome::Failed { .. } => *self.refusals.entry(key).or_default() += 1,
             Outcome::Unavailable { .. } => {}
         }
@@ -244,6 +250,9 @@ impl World {
         for change in settlement.failed {
             match change {
                 FailedChange::Put(row) => {
+                    if matches!(row.status, FailedStatus::Parked | FailedStatus::Interrupted) {
+                        self.last.insert(row.key.clone(), false);
+                    }
                     if row.status == FailedStatus::Interrupted {
                         assert!(matches!(self.gate.verdict(&row.key), GateVerdict::Denied(_)), "nobody interrupted it");
                         self.given_up.insert(row.key.clone());
@@ -268,7 +277,14 @@ impl World {
         }
     }
 
+    /// Whoever takes over does not hear of what was delivered and not committed.
+    fn forget_uncommitted(&mut self) {
+        let row = &self.row;
+        self.last.retain(|key, delivered| !*delivered || settles(row, key));
+    }
+
     fn begin_again(&mut self) {
+        self.forget_uncommitted();
         let failed = self.failed.values().cloned().collect();
         self.window = Window::resume(self.kind.policy.clone(), self.kind.shape.clone(), &self.row, failed);
         // What the window before had given up and not committed is open again.
@@ -317,12 +333,14 @@ impl World {
     }
 
     fn skip(&mut self) {
+        self.forget_uncommitted();
         let open = self.row.ahead.as_ref().and_then(|ahead| ahead.open.first().cloned());
         let next = self.concerning().find(|key| **key > self.row.key).cloned();
         let Some(key) = open.or(next) else { return };
         let (row, _) = self.store.iter().find(|(row, _)| *row.key() == key).expect("it is in the store");
         let skipped =
             Slot::offered(Arc::clone(row), false, None).failed(FailedStatus::Parked, "skipped", at(self.now).wall);
+        self.last.insert(key.clone(), false);
         self.failed.insert(key.clone(), skipped);
         if self.row.ahead.is_none() {
             self.row.key = key.clone();
@@ -332,6 +350,7 @@ impl World {
 
     /// As the state does: out of what is open, and no courier that knew it otherwise can commit.
     fn settle_by_hand(&mut self, key: &EventKey) {
+        self.forget_uncommitted();
         if let Some(ahead) = &mut self.row.ahead {
             ahead.open.retain(|open| open != key);
             if ahead.open.is_empty() {
@@ -350,6 +369,7 @@ impl World {
         if self.store.is_empty() {
             return;
         }
+        self.forget_uncommitted();
         let to = self.store[one % self.store.len()].0.key().clone();
         let old = self.row.key.clone();
         // What failed ahead is reached again; what lies behind the new place is given up, or behind the old one settled.
@@ -414,6 +434,9 @@ impl World {
         assert_eq!(self.row.ahead, None);
         let waits = |failed: &FailedEvent| matches!(failed.status, FailedStatus::Retrying | FailedStatus::Halted);
         assert!(!self.failed.values().any(waits), "nothing is being retried any more: {:?}", self.failed);
+        let delivered = |key: &EventKey| self.last.get(key).copied().unwrap_or_default();
+        let wrong = self.failed.keys().find(|key| delivered(key));
+        assert_eq!(wrong, None, "it was delivered, and is on record as given up");
     }
 }
 
