@@ -206,6 +206,9 @@ fn judge_all(
         repeats += verdict.repeats;
         strays += verdict.strays;
         most = most.max(verdict.most_behind_a_claim);
+        for note in verdict.notes {
+            eprintln!("{target}: {note}");
+        }
         faults.extend(verdict.faults.into_iter().map(|fault| (target.clone(), fault)));
     }
     let in_flight = |ordering| if ordering == Ordering::Strict { 1 } else { MAX_IN_FLIGHT };

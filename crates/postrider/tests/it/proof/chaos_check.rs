@@ -31,6 +31,9 @@ pub struct Call {
     pub at: Instant,
     /// It was answered with 2xx.
     pub accepted: bool,
+    /// What it says of itself, and by which connection it came: for the message of a failing test.
+    pub attempt: u32,
+    pub connection: usize,
 }
 
 /// A look at a cursor. What it shows was so at some time between the two.
@@ -85,6 +88,8 @@ pub struct Verdict {
     pub most_behind_a_claim: usize,
     /// Calls that came between the others after a thaw.
     pub strays: usize,
+    /// More about faults, for people.
+    pub notes: Vec<String>,
 }
 
 /// Judges one target.
@@ -127,6 +132,7 @@ pub fn judge(case: &Case<'_>) -> Verdict {
             let (before, after) = epochs(looks, since, call.at);
             if after <= before && !thawed && !known.doubtful.remove(&call.key) {
                 verdict.faults.push(Fault::Unexplained(call.key.clone()));
+                verdict.notes.push(note(case, call, after));
             }
             verdict.repeats += 1;
             *behind.entry((&call.key.instance_id, after)).or_default() += 1;
@@ -236,6 +242,25 @@ impl<'a> Known<'a> {
         *highest = &call.key;
         None
     }
+}
+
+/// All calls of an event that came again, in seconds before the last of them; and the last thaw.
+fn note(case: &Case<'_>, again: &Call, epoch: i64) -> String {
+    let ago = |at: &Instant| again.at.saturating_duration_since(*at);
+    let calls = case.calls.iter().filter(|call| call.key == again.key && call.at <= again.at);
+    let calls: Vec<_> = calls
+        .map(|call| {
+            let answer = if call.accepted { "accepted" } else { "refused" };
+            format!(
+                "{answer} {:.3?} before as attempt {} by connection {}",
+                ago(&call.at),
+                call.attempt,
+                call.connection
+            )
+        })
+        .collect();
+    let thaw = case.thaws.iter().rev().find(|thaw| **thaw <= again.at).map(ago);
+    format!("{} came again, epoch {epoch}, last thaw {thaw:.3?} before: {}", again.key, calls.join("; "))
 }
 
 /// The cursor's epoch before one moment and after another, as far as the looks at it show.

@@ -50,8 +50,8 @@ fn faults(ordering: Ordering, given_up: &[i64], did: &[Did]) -> Vec<Fault> {
     for (number, did) in (1..).zip(did) {
         let at = began + Duration::from_millis(10) * number;
         match *did {
-            Ok(event) => calls.push(Call { key: key(event), at, accepted: true }),
-            No(event) => calls.push(Call { key: key(event), at, accepted: false }),
+            Ok(event) => calls.push(Call { key: key(event), at, accepted: true, attempt: 1, connection: 0 }),
+            No(event) => calls.push(Call { key: key(event), at, accepted: false, attempt: 1, connection: 0 }),
             Claim(cursor) => {
                 epoch += 1;
                 look(at, epoch, cursor);

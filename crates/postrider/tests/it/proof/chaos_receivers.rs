@@ -51,7 +51,8 @@ impl Record {
         if accepted {
             self.accepted.insert(key.clone());
         }
-        self.calls.push(Call { key, at: arrival.at, accepted });
+        let (attempt, connection) = (arrival.attempt().unwrap_or_default(), arrival.connection);
+        self.calls.push(Call { key, at: arrival.at, accepted, attempt, connection });
         reply
     }
 }
