@@ -47,7 +47,7 @@ impl Table {
         let lines: Vec<_> = data.split(|byte| *byte == b'\n').take(4).collect();
         let Self { runtime, events, connection, .. } = self;
         runtime.block_on(async {
-            sqlx::raw_sql("DELETE FROM events2; DELETE FROM sqlite_sequence")
+            sqlx::raw_sql("BEGIN; DELETE FROM events2; DELETE FROM sqlite_sequence")
                 .execute(&mut *connection)
                 .await
                 .expect("it empties");
@@ -56,6 +56,7 @@ impl Table {
                 let insert = (0..COLUMNS).fold(sqlx::query(INSERT), |insert, _| bind(insert, columns.next()));
                 insert.execute(&mut *connection).await.expect("the table takes everything");
             }
+            sqlx::raw_sql("COMMIT").execute(&mut *connection).await.expect("it commits");
             let request = PageRequest {
                 instance: &"i1".into(),
                 after: &EventKey::before(Position::ZERO),
