@@ -51,6 +51,8 @@ pub(super) fn record(
     instance: &InstanceId,
 ) {
     let before = window.state().0;
+    // Those that were told already and are not committed yet.
+    let told = window.newly_parked().count();
     window.record(ticket, &answer.outcome, clock::now(), &mut |nth| delays.delay(nth));
     let (after, reason) = window.state();
     let name = &target.name;
@@ -71,7 +73,7 @@ pub(super) fn record(
         }
         _ => {}
     }
-    for parked in window.newly_parked() {
+    for parked in window.newly_parked().skip(told) {
         warn!(
             target = %name, %instance, event = %parked.key, event_type = %parked.event_type,
             failures = parked.failure_count, error = parked.error,
