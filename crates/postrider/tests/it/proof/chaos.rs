@@ -133,13 +133,17 @@ async fn check(name: &str, plan: Plan, size: Size) {
         wait(&state, &endpoints, &wanted, size.patience).await;
         println!("{name}: all delivered {:.1?} after the last blow", began.elapsed().saturating_sub(wrote));
         // What is delivered is committed by those who stop in order.
-        daemons.stop().await;
+        let logs = daemons.stop().await;
         over.cancel();
-        (wanted, blows)
+        (wanted, blows, logs)
     };
-    let (looks, (wanted, blows)) = tokio::join!(chaos_watch::watch(&state, &over, || endpoints.forget()), scene);
+    let (looks, (wanted, blows, logs)) = tokio::join!(chaos_watch::watch(&state, &over, || endpoints.forget()), scene);
     let parked = chaos_watch::parked(&state).await;
-    judge_all(name, &plan, &endpoints, &wanted, &blows, &looks, &parked);
+    let faults = judge_all(name, &plan, &endpoints, &wanted, &blows, &looks, &parked);
+    if let Some((target, _)) = faults.first() {
+        tell(target, &logs);
+    }
+    assert!(faults.is_empty(), "{} faults: {:#?} …", faults.len(), &faults[..faults.len().min(10)]);
     assert!(plan.has_gates() == (wanted.denied > 0), "{} events were denied", wanted.denied);
     assert!(
         blows.restarts == 2 && blows.kills > 0 && blows.stops > 0 && blows.freezes > 0 && blows.cuts > 0,
@@ -182,7 +186,7 @@ fn judge_all(
     blows: &Blows,
     looks: &Looks,
     parked: &HashMap<String, BTreeSet<EventKey>>,
-) {
+) -> Vec<(String, Fault)> {
     let (mut calls, mut repeats, mut strays, mut most, mut watched) = (0, 0, 0, 0, 0);
     let mut faults: Vec<(String, Fault)> = Vec::new();
     let none = HashMap::new();
@@ -222,11 +226,22 @@ fn judge_all(
         wanted.denied,
         faults.len(),
     );
-    assert!(faults.is_empty(), "{} faults: {:#?} …", faults.len(), &faults[..faults.len().min(10)]);
     assert!(watched > 0, "the cursors were looked at");
     assert!(repeats <= allowed, "{repeats} repeats, {allowed} may be");
     let allowed = 2 * MAX_GROUP + instances * MAX_IN_FLIGHT;
     assert!(most <= allowed, "{most} events of one target came again behind one claim, {allowed} may");
+    faults
+}
+
+/// What the daemons said of a target and of themselves.
+fn tell(target: &str, logs: &[String]) {
+    let telling = |line: &&str| {
+        let of_it = line.split_whitespace().any(|word| word.strip_prefix("target=") == Some(target));
+        of_it || !line.contains(" target=") && !line.contains("postrider::commands::run: ")
+    };
+    for (number, log) in logs.iter().enumerate() {
+        log.lines().filter(telling).for_each(|line| eprintln!("daemon {number}: {line}"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

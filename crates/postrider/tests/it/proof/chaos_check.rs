@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{EventKey, InstanceId, Ordering};
+use domain::{EventKey, InstanceId, Ordering, Timestamp};
 
 /// How long after a thaw what was frozen half way may still arrive.
 pub const STRAY_WITHIN: Duration = Duration::from_secs(1);
@@ -34,6 +34,7 @@ pub struct Call {
     /// What it says of itself, and by which connection it came: for the message of a failing test.
     pub attempt: u32,
     pub connection: usize,
+    pub time: Timestamp,
 }
 
 /// A look at a cursor. What it shows was so at some time between the two.
@@ -260,7 +261,8 @@ fn note(case: &Case<'_>, again: &Call, epoch: i64) -> String {
         })
         .collect();
     let thaw = case.thaws.iter().rev().find(|thaw| **thaw <= again.at).map(ago);
-    format!("{} came again, epoch {epoch}, last thaw {thaw:.3?} before: {}", again.key, calls.join("; "))
+    let (key, time) = (&again.key, again.time);
+    format!("{key} came again at {time}, epoch {epoch}, last thaw {thaw:.3?} before: {}", calls.join("; "))
 }
 
 /// The cursor's epoch before one moment and after another, as far as the looks at it show.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{EventKey, Ordering, Position};
+use domain::{EventKey, Ordering, Position, Timestamp};
 
 use super::chaos_check::{Call, Case, Fault, Look, judge};
 
@@ -37,6 +37,10 @@ enum Did {
 }
 use Did::{At, Claim, No, Ok, Thaw};
 
+fn call(event: i64, at: Instant, accepted: bool) -> Call {
+    Call { key: key(event), at, accepted, attempt: 1, connection: 0, time: Timestamp::UNIX_EPOCH }
+}
+
 /// Six events of which some were given up; gives the faults.
 fn faults(ordering: Ordering, given_up: &[i64], did: &[Did]) -> Vec<Fault> {
     let expected: BTreeSet<_> = (0..6).map(key).collect();
@@ -50,8 +54,8 @@ fn faults(ordering: Ordering, given_up: &[i64], did: &[Did]) -> Vec<Fault> {
     for (number, did) in (1..).zip(did) {
         let at = began + Duration::from_millis(10) * number;
         match *did {
-            Ok(event) => calls.push(Call { key: key(event), at, accepted: true, attempt: 1, connection: 0 }),
-            No(event) => calls.push(Call { key: key(event), at, accepted: false, attempt: 1, connection: 0 }),
+            Ok(event) => calls.push(call(event, at, true)),
+            No(event) => calls.push(call(event, at, false)),
             Claim(cursor) => {
                 epoch += 1;
                 look(at, epoch, cursor);

@@ -132,12 +132,16 @@ impl Daemons {
     }
 
     /// Stops all of them in order. The last one may still be waiting for answers on a wire that was dead for a while.
-    pub async fn stop(self) {
+    ///
+    /// Gives what each has said.
+    pub async fn stop(self) -> Vec<String> {
         let behind_the_wire = self.running.len() - 1;
+        let logs = self.running.iter().map(Daemon::log).collect();
         for (number, daemon) in self.running.into_iter().enumerate() {
             let code = daemon.stop().await;
             assert!(code == 0 || number == behind_the_wire && code == 1, "daemon {number} ended with {code}");
         }
+        logs
     }
 }
 

@@ -52,7 +52,7 @@ impl Record {
             self.accepted.insert(key.clone());
         }
         let (attempt, connection) = (arrival.attempt().unwrap_or_default(), arrival.connection);
-        self.calls.push(Call { key, at: arrival.at, accepted, attempt, connection });
+        self.calls.push(Call { key, at: arrival.at, accepted, attempt, connection, time: arrival.time });
         reply
     }
 }
