@@ -1,27 +1,63 @@
 //! One call: made, measured, told.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, sync::Arc};
 
 use domain::{
     CursorState, InstanceId, Outcome, Target, TargetKind,
     window::{Send, Ticket, Window},
 };
+use tokio::task::{JoinError, JoinSet};
 use tracing::{debug, info, warn};
 use webhook::{Answer, Call};
 
 use super::Courier;
 use crate::{Retry, clock};
 
-/// A call under way.
-pub(super) type UnderWay = Pin<Box<dyn Future<Output = (Ticket, Answer)> + std::marker::Send>>;
+/// The calls under way, each a task of its own: a call begins when it is made and goes on while its courier waits for the
+/// database. Begun later, it could be made when the lease is long another's.
+#[derive(Default)]
+pub(super) struct UnderWay(JoinSet<(Ticket, Answer)>);
+
+impl UnderWay {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn begin(&mut self, call: impl Future<Output = (Ticket, Answer)> + std::marker::Send + 'static) {
+        self.0.spawn(call);
+    }
+
+    /// The next that ends; `None` when none is under way.
+    pub async fn next(&mut self) -> Option<(Ticket, Answer)> {
+        self.0.join_next().await.and_then(ended)
+    }
+
+    /// One that has ended already.
+    pub fn next_ended(&mut self) -> Option<(Ticket, Answer)> {
+        self.0.try_join_next().and_then(ended)
+    }
+}
+
+/// A call that broke down breaks its courier down. None is aborted while its courier is there to ask.
+fn ended(call: Result<(Ticket, Answer), JoinError>) -> Option<(Ticket, Answer)> {
+    match call.map_err(JoinError::try_into_panic) {
+        Ok(answer) => Some(answer),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(_)) => None,
+    }
+}
 
 impl Courier {
     /// Makes a call. For a target of kind `async` it ends when the call is handed over.
-    pub(super) fn call(&self, send: Send, generation: i64) -> UnderWay {
+    pub(super) fn call(
+        &self,
+        send: Send,
+        generation: i64,
+    ) -> impl Future<Output = (Ticket, Answer)> + std::marker::Send + use<> {
         let target = Arc::clone(&self.target.borrow());
         let shared = Arc::clone(&self.shared);
         let figures = Arc::clone(&self.figures);
-        Box::pin(async move {
+        async move {
             let call = Call {
                 target: &target,
                 event: send.event(),
@@ -37,7 +73,7 @@ impl Courier {
                 shared.attempts.made(&call, &answer);
             }
             (send.ticket, answer)
-        })
+        }
     }
 }
 

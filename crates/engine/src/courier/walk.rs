@@ -10,7 +10,6 @@ use domain::{
     Cursor, Ordering,
     window::{Shape, Step, Ticket, Window},
 };
-use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use store::Claim;
 use tokio::{sync::watch, time::sleep};
 
@@ -58,7 +57,7 @@ pub(super) struct Walk<'a> {
     pub(super) reader: Reader,
     pub(super) gates: Gates,
     grown: watch::Receiver<u64>,
-    calls: FuturesUnordered<UnderWay>,
+    calls: UnderWay,
     delays: Retry,
     pub(super) retries: Retries,
     /// Some event waits for the verdict of a target before this one.
@@ -94,7 +93,7 @@ impl<'a> Walk<'a> {
             reader,
             gates: Gates::new(shared, cursor.target_id.clone(), cursor.instance_id.clone()),
             grown: courier.feed.grown(),
-            calls: FuturesUnordered::new(),
+            calls: UnderWay::default(),
             delays: Retry::new(shared.options.retry_failed_after, shared.options.policy.max_retry_interval),
             retries: Retries::Due,
             gated: false,
@@ -169,7 +168,7 @@ impl<'a> Walk<'a> {
                 return Some(until);
             }
             match self.window.next(now) {
-                Step::Send(send) => self.calls.push(self.courier.call(send, self.cursor.generation)),
+                Step::Send(send) => self.calls.begin(self.courier.call(send, self.cursor.generation)),
                 Step::WaitUntil(at) => return Some(at),
                 Step::Halted => return Some(clock::boottime() + self.courier.shared.options.requeue_every),
                 Step::Idle => return None,
@@ -219,7 +218,7 @@ impl<'a> Walk<'a> {
             Some((ticket, answer)) = self.calls.next() => {
                 self.record(ticket, &answer);
                 // Whatever else has come meanwhile.
-                while let Some(Some((ticket, answer))) = self.calls.next().now_or_never() {
+                while let Some((ticket, answer)) = self.calls.next_ended() {
                     self.record(ticket, &answer);
                 }
             }
