@@ -49,6 +49,27 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// A cursor that stands at a place and that nothing has happened to.
+    #[must_use]
+    pub fn new(id: CursorId, target_id: TargetId, instance_id: InstanceId, key: EventKey) -> Self {
+        Self {
+            id,
+            epoch: Epoch(1),
+            target_id,
+            instance_id,
+            key,
+            event_date: None,
+            delivered: None,
+            parked_in_a_row: 0,
+            generation: 0,
+            last_updated: Timestamp::UNIX_EPOCH,
+            state: CursorState::Live,
+            reason: None,
+            ahead: None,
+            halt: None,
+        }
+    }
+
     /// Whether this event is settled, behind the cursor or ahead of it.
     #[must_use]
     pub fn has_settled(&self, key: &EventKey) -> bool {

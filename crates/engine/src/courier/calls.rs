@@ -117,3 +117,51 @@ pub(super) fn record(
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use domain::{Cursor, CursorId, EventKey, Position, Timestamp, window::Shape};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// A ticket of a window that sends its first event.
+    fn ticket() -> Ticket {
+        let key = EventKey { aggregate_id: "a".into(), sequence: 1, ..EventKey::before(Position::from_integer(1)) };
+        let event = domain::Event {
+            key,
+            event_type: "user.added".into(),
+            revision: None,
+            created_at: Timestamp::UNIX_EPOCH,
+            payload: None,
+            creator: String::new(),
+            owner: String::new(),
+        };
+        let cursor = Cursor::new(CursorId(1), "t".into(), "".into(), EventKey::before(Position::ZERO));
+        let shape = Shape { ordering: domain::Ordering::Strict, max_in_flight: 1, lookahead: 1, max_bytes: 1 };
+        let mut window = Window::resume(domain::window::Policy::default(), shape, &cursor, Vec::new());
+        window.offer(Arc::new(domain::Row::Event(event)), false, clock::now());
+        match window.next(clock::now()) {
+            domain::window::Step::Send(send) => send.ticket,
+            other => panic!("the only event is sent, and not: {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_begins_and_ends_while_nobody_asks_for_its_answer() {
+        let (ticket, (begun, has_begun)) = (ticket(), oneshot::channel());
+        let mut calls = UnderWay::default();
+        calls.begin(async move {
+            begun.send(()).expect("somebody waits for it");
+            let answer =
+                Answer { outcome: Outcome::Delivered, status: Some(200), duration: Duration::ZERO, body: None };
+            (ticket, answer)
+        });
+        has_begun.await.expect("it has begun by itself");
+        let (ended, answer) = calls.next().await.expect("it is under way");
+        assert_eq!((ended, answer.status), (ticket, Some(200)));
+        assert!(calls.is_empty() && calls.next_ended().is_none());
+    }
+}

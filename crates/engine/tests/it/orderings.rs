@@ -131,16 +131,21 @@ async fn lookahead_bounds_how_far_a_stuck_aggregate_is_left_behind() {
     house.options.policy.max_retry_interval = Duration::from_secs(30);
     let receiver =
         Receiver::start(|_, arrival| if of(arrival, "b") { Behaviour::from(500) } else { Behaviour::from(200) });
+    let clock = Receiver::ok();
     house.set(ordered(&receiver, Ordering::Aggregate, 4), Condition::All).await;
+    house.target("clock", &clock, Condition::All).await;
     let keys = write(&house, &format!("b{}", "a".repeat(20))).await;
     let running = house.start();
     receiver.wait_for(5).await;
     eventually("four are settled ahead", async || {
-        let cursor = cursor(&house.state).await;
+        let cursor = house.state.cursor(&"id-t".into(), &"i".into()).await.expect("the cursor is read")?;
         cursor.ahead.filter(|ahead| ahead.to == keys[4]).map(|_| ())
     })
     .await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // Another target goes on meanwhile, to the end and once more.
+    clock.wait_for(21).await;
+    write(&house, "a").await;
+    clock.wait_for(22).await;
     assert_eq!(receiver.count(), 5, "one that waits and four beyond it");
     running.stop().await;
 }

@@ -209,7 +209,10 @@ impl Resend {
             recorded.target,
             if paused { ", once that is resumed" } else { "" }
         );
-        let value = json!({ "resent": !self.dry_run, "dry_run": self.dry_run, "delivery": Line::new(recorded) });
+        let mut value = json!({ "resent": !self.dry_run, "dry_run": self.dry_run, "delivery": Line::new(recorded) });
+        if self.dry_run {
+            value["would_send"] = json!(1);
+        }
         context.output.tell(&value, &sentence)?;
         Ok(ExitCode::SUCCESS)
     }

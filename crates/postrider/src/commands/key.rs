@@ -32,8 +32,8 @@ impl KeyCommand {
 ///
 /// Either all keys are encrypted anew or none. Receivers see nothing of it: the signing keys themselves stay.
 ///
-/// With a master key the signing keys under it are lost, and are to be replaced: those of a file's targets by
-/// `postrider apply -f FILE --replace-keys`, those of others by `postrider target rotate-key NAME --grace 0s`.
+/// Where a master key is lost, so are the signing keys under it. Others take their place: for a file's targets by
+/// `postrider apply -f FILE --replace-keys`, for others by `postrider target rotate-key NAME --grace 0s`.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 #[expect(clippy::doc_markdown, reason = "a terminal prints it, backticks and all")]

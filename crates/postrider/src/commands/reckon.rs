@@ -136,28 +136,13 @@ pub async fn expired(events: &EventStore, config: &Config) -> Result<EventKey, S
 
 #[cfg(test)]
 mod tests {
-    use domain::{Ahead, CursorId, CursorState, Definitions, Epoch, Execution, ExecutionTarget, Target, Timestamp};
+    use domain::{Ahead, CursorId, Definitions, Execution, ExecutionTarget, Target};
     use store::NewEvent;
 
     use super::*;
 
     fn cursor(at: &EventKey, ahead: Option<Ahead>) -> Cursor {
-        Cursor {
-            id: CursorId(1),
-            epoch: Epoch(1),
-            target_id: "crm-id".into(),
-            instance_id: "one".into(),
-            key: at.clone(),
-            event_date: None,
-            delivered: None,
-            parked_in_a_row: 0,
-            generation: 0,
-            last_updated: Timestamp::UNIX_EPOCH,
-            state: CursorState::Live,
-            reason: None,
-            ahead,
-            halt: None,
-        }
+        Cursor { ahead, ..Cursor::new(CursorId(1), "crm-id".into(), "one".into(), at.clone()) }
     }
 
     /// Twenty events at positions 1 to 20, of which those at even positions concern the target.

@@ -17,6 +17,9 @@ use sqlx::{
     sqlite::SqliteConnectOptions,
 };
 
+use domain::Timestamp;
+
+use super::row;
 use crate::StoreError;
 
 /// How long a statement may take as seen from here: the server gives up after 30 s, one that is gone never answers.
@@ -198,6 +201,12 @@ impl Work {
     /// A text without parameters.
     pub(super) async fn raw(&mut self, sql: &'static str) -> Result<(), StoreError> {
         self.bounded(async |conn| sqlx::raw_sql(sql).execute(conn).await.map(drop)).await
+    }
+
+    /// The time by the database's clock.
+    pub(super) async fn now(&mut self) -> Result<Timestamp, StoreError> {
+        let row = self.row(self.sql("SELECT {now} AS now")).await?.ok_or_else(|| self.invalid("there is no time"))?;
+        self.decoded(row::time(&row, "now"))
     }
 
     /// What a row's decoder says, as an error of this operation.

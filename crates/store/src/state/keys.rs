@@ -12,7 +12,6 @@ use super::{
 };
 use crate::StoreError;
 
-const NOW: &str = "SELECT {now} AS now";
 const COUNT_PLAIN: &str = "SELECT count(*) AS keys FROM signing_keys WHERE sealed_with IS NULL";
 const KEYS: &str = "SELECT target_id, ordinal, signing_key, sealed_with FROM signing_keys ORDER BY target_id, ordinal";
 const RESEAL: &str = "UPDATE signing_keys SET signing_key = $1, sealed_with = $2 WHERE target_id = $3 AND ordinal = $4";
@@ -33,9 +32,7 @@ pub struct MasterRotation {
 impl State {
     /// The time by the database's clock.
     pub async fn now(&self) -> Result<Timestamp, StoreError> {
-        let mut work = self.database.read("ask the state for the time").await?;
-        let row = work.row(work.sql(NOW)).await?.ok_or_else(|| work.invalid("there is no time"))?;
-        work.decoded(row::time(&row, "now"))
+        self.database.read("ask the state for the time").await?.now().await
     }
 
     /// How many signing keys are not encrypted although there is a master key.

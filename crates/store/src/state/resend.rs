@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Cursor, CursorId, EventKey, FailedEvent, FailedStatus, Timestamp};
+use domain::{Cursor, CursorId, EventKey, FailedEvent, FailedStatus};
 
 use super::{
     State,
@@ -20,7 +20,6 @@ const CURSOR: &str = "SELECT cursors.id FROM cursors JOIN targets ON targets.id 
      WHERE cursors.target_id = $1 AND cursors.instance_id = $2 AND targets.removed_at IS NULL";
 const FAILED: &str = "FROM failed_events WHERE cursor_id = $1 AND position = $2 AND in_tx_order = $3
      AND event_instance_id = $4 AND aggregate_type = $5 AND aggregate_id = $6 AND sequence = $7";
-const NOW: &str = "SELECT {now} AS now";
 
 impl State {
     /// Has the event of this attempt sent to its target again, and says which it is. Its failures are counted anew.
@@ -43,7 +42,7 @@ impl State {
             work.rollback().await?;
             return Ok(recorded);
         }
-        let now = now(&mut work).await?;
+        let now = work.now().await?;
         let again = FailedEvent {
             key: attempt.key.clone(),
             event_type: attempt.event_type.clone(),
@@ -83,9 +82,4 @@ async fn failed_event(work: &mut Work, cursor: CursorId, key: &EventKey) -> Resu
     let sql = format!("SELECT {FAILED_COLUMNS} {FAILED}");
     let row = work.row(row::bind_key!(work.sql(&sql).bind(cursor.0), key)).await?;
     work.decoded(row.as_ref().map(row::failed).transpose())
-}
-
-async fn now(work: &mut Work) -> Result<Timestamp, StoreError> {
-    let row = work.row(work.sql(NOW)).await?.ok_or_else(|| work.invalid("the database has no clock"))?;
-    work.decoded(row::time(&row, "now"))
 }

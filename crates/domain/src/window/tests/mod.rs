@@ -8,7 +8,7 @@ use std::{fmt::Write, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::*;
-use crate::{CursorId, Epoch, Outcome, TargetId};
+use crate::{CursorId, Outcome};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -52,22 +52,7 @@ fn strict() -> Shape {
 }
 
 fn cursor() -> Cursor {
-    Cursor {
-        id: CursorId(1),
-        epoch: Epoch(1),
-        target_id: TargetId::from("t"),
-        instance_id: "i".into(),
-        key: EventKey::before(Position::ZERO),
-        event_date: None,
-        delivered: None,
-        parked_in_a_row: 0,
-        generation: 0,
-        last_updated: Timestamp::UNIX_EPOCH,
-        state: CursorState::Live,
-        reason: None,
-        ahead: None,
-        halt: None,
-    }
+    Cursor::new(CursorId(1), "t".into(), "i".into(), EventKey::before(Position::ZERO))
 }
 
 fn refused() -> Outcome {

@@ -5,17 +5,15 @@ use std::{collections::BTreeSet, process::ExitCode};
 use clap::Args;
 use domain::{Cursor, CursorState, Router, Target};
 use serde_json::{Value, json};
-use store::State;
 
-use super::{cursors_of, on};
+use super::{Chosen, on};
 use crate::{
     commands::{
         act::{Because, How, events, told},
         pause::is_halted,
         reckon::{Reckoner, Tally},
     },
-    config::Config,
-    context::{Context, target_named},
+    context::Context,
 };
 
 #[derive(Args)]
@@ -42,23 +40,20 @@ pub struct Unhalt {
 
 impl Halt {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let config = context.config()?;
-        let state = context.state(&config).await?;
-        let definitions = state.definitions().await?;
-        let target = target_named(&definitions, &self.name)?;
-        let cursors = cursors_of(&state, &target.id, &self.name, self.instance.as_deref()).await?;
+        let chosen = Chosen::read(context, &self.name, self.instance.as_deref()).await?;
+        let Chosen { state, cursors, .. } = &chosen;
         let dry_run = self.because.dry_run;
-        let waiting = if dry_run { Some(waiting(context, &config, &state, &cursors).await?) } else { None };
-        let (ids, actor) = (ids(&cursors), context.actor());
+        let waiting = if dry_run { Some(waiting(context, &chosen, cursors).await?) } else { None };
+        let (ids, actor) = (ids(cursors), context.actor());
         state.halt(&ids, &self.because.reason, self.because.by(&actor)).await?;
-        let mut answer = json!({ "target": self.name, "instances": instances(&cursors), "halted": !dry_run });
+        let mut answer = json!({ "target": self.name, "instances": instances(cursors), "halted": !dry_run });
         answer["dry_run"] = json!(dry_run);
         let wait = waiting.map(|waiting| {
             tell(&mut answer, Tally::default(), waiting);
             format!("; {waiting} would wait")
         });
         let verb = if dry_run { "would be" } else { "is" };
-        let sentence = format!("{} {verb} halted{}{}", self.name, everywhere(&cursors), wait.unwrap_or_default());
+        let sentence = format!("{} {verb} halted{}{}", self.name, everywhere(cursors), wait.unwrap_or_default());
         told(context, dry_run, &answer, &sentence)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -66,12 +61,9 @@ impl Halt {
 
 impl Unhalt {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let config = context.config()?;
-        let state = context.state(&config).await?;
-        let definitions = state.definitions().await?;
-        let target = target_named(&definitions, &self.name)?;
-        let cursors = cursors_of(&state, &target.id, &self.name, self.instance.as_deref()).await?;
-        let (ids, actor, dry_run) = (ids(&cursors), context.actor(), self.how.dry_run);
+        let chosen = Chosen::read(context, &self.name, self.instance.as_deref()).await?;
+        let Chosen { state, target, cursors, .. } = &chosen;
+        let (ids, actor, dry_run) = (ids(cursors), context.actor(), self.how.dry_run);
         let done = state.unhalt(&ids, self.how.by(&actor)).await?;
         let freed: Vec<Cursor> = cursors.iter().filter(|cursor| done.cursors.contains(&cursor.id)).cloned().collect();
         let mut answer = json!({
@@ -81,12 +73,12 @@ impl Unhalt {
             "retried": done.retried,
             "dry_run": dry_run,
         });
-        let waiting = if dry_run { Some(waiting(context, &config, &state, &freed).await?) } else { None };
+        let waiting = if dry_run { Some(waiting(context, &chosen, &freed).await?) } else { None };
         if let Some(waiting) = waiting {
             tell(&mut answer, if target.paused { Tally::default() } else { waiting }, waiting);
         }
         let sentence = match (&freed[..], waiting) {
-            ([], _) => nothing(target, &cursors),
+            ([], _) => nothing(target, cursors),
             (freed, Some(waiting)) if target.paused => {
                 format!("{} would go on{} once it is resumed; {waiting} would wait", self.name, everywhere(freed))
             }
@@ -143,10 +135,10 @@ fn tell(answer: &mut Value, sent: Tally, waiting: Tally) {
     answer["capped"] = json!(waiting.capped);
 }
 
-async fn waiting(context: &Context, config: &Config, state: &State, cursors: &[Cursor]) -> anyhow::Result<Tally> {
-    let router = Router::build(&state.definitions().await?)?;
-    let events = context.events(config).await?;
-    let reckoner = Reckoner::new(&router, &events, config).await?;
+async fn waiting(context: &Context, chosen: &Chosen, cursors: &[Cursor]) -> anyhow::Result<Tally> {
+    let router = Router::build(&chosen.definitions)?;
+    let events = context.events(&chosen.config).await?;
+    let reckoner = Reckoner::new(&router, &events, &chosen.config).await?;
     let mut waiting = Tally::default();
     for cursor in cursors {
         waiting = waiting.and(reckoner.waiting(cursor).await?);

@@ -161,27 +161,19 @@ fn left(events: Option<u64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Cursor, CursorId, CursorState, Epoch, EventKey};
+    use domain::{Cursor, CursorId, CursorState, EventKey};
 
     use super::*;
 
     fn line(target: &str, state: CursorState, lag: f64, reason: Option<&str>) -> Line {
         let at: Timestamp = "2025-03-27T10:22:43.262665Z".parse().expect("a time");
+        let key = EventKey::after("1743070963.262665".parse().expect("a position"));
         let cursor = Cursor {
-            id: CursorId(1),
-            epoch: Epoch(1),
-            target_id: "id".into(),
-            instance_id: "312909075211878808".into(),
-            key: EventKey::after("1743070963.262665".parse().expect("a position")),
             event_date: Some(at),
-            delivered: None,
-            parked_in_a_row: 0,
-            generation: 0,
             last_updated: at,
             state,
             reason: reason.map(str::to_owned),
-            ahead: None,
-            halt: None,
+            ..Cursor::new(CursorId(1), "id".into(), "312909075211878808".into(), key)
         };
         Line {
             target: target.to_owned(),

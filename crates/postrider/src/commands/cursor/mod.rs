@@ -10,10 +10,15 @@ mod skip;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use domain::{Cursor, InstanceId, TargetId};
+use domain::{Cursor, Definitions, InstanceId, Target, TargetId};
 use store::State;
 
-use crate::{commands::known::no_cursor, context::Context, failure::usage};
+use crate::{
+    commands::known::no_cursor,
+    config::Config,
+    context::{Context, target_named},
+    failure::usage,
+};
 
 #[derive(Subcommand)]
 pub enum CursorCommand {
@@ -41,6 +46,27 @@ impl CursorCommand {
             Self::Halt(command) => command.run(context).await,
             Self::Unhalt(command) => command.run(context).await,
         }
+    }
+}
+
+/// What an act on a target's cursors begins with.
+struct Chosen {
+    config: Config,
+    state: State,
+    definitions: Definitions,
+    target: Target,
+    cursors: Vec<Cursor>,
+}
+
+impl Chosen {
+    /// The target of this name and its cursors: see [`cursors_of`].
+    async fn read(context: &Context, name: &str, instance: Option<&str>) -> anyhow::Result<Self> {
+        let config = context.config()?;
+        let state = context.state(&config).await?;
+        let definitions = state.definitions().await?;
+        let target = target_named(&definitions, name)?.clone();
+        let cursors = cursors_of(&state, &target.id, name, instance).await?;
+        Ok(Self { config, state, definitions, target, cursors })
     }
 }
 

@@ -11,7 +11,7 @@ use engine::Resolved;
 use serde::Serialize;
 use store::{EventStore, Seek as Move, State, Worker};
 
-use super::cursors_of;
+use super::Chosen;
 use crate::{
     commands::{
         act::How,
@@ -19,7 +19,7 @@ use crate::{
         reckon::Reckoner,
     },
     config::Config,
-    context::{Context, target_named},
+    context::Context,
     failure::usage,
     output::{Table, Tone, place},
 };
@@ -68,11 +68,8 @@ struct Moved {
 
 impl Seek {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let config = context.config()?;
-        let state = context.state(&config).await?;
-        let definitions = state.definitions().await?;
-        let target = target_named(&definitions, &self.name)?;
-        let cursors = cursors_of(&state, &target.id, &self.name, self.instance.as_deref()).await?;
+        let Chosen { config, state, definitions, cursors, .. } =
+            Chosen::read(context, &self.name, self.instance.as_deref()).await?;
         if self.accept_lost && state.workers().await?.iter().any(Worker::is_live) {
             return Err(usage(
                 "a daemon is running; stop it first, so that nothing is sent while the store is in doubt \
@@ -118,6 +115,7 @@ impl Seek {
         events: &EventStore,
         config: &Config,
     ) -> anyhow::Result<Vec<Moved>> {
+        let reckoner = if self.how.dry_run { Some(Reckoner::new(router, events, config).await?) } else { None };
         let mut all = Vec::new();
         for cursor in cursors {
             let mut moved = Moved {
@@ -133,12 +131,12 @@ impl Seek {
                 capped: None,
                 said: Default::default(),
             };
-            if self.how.dry_run {
-                let reckoned = Reckoner::new(router, events, config).await?.moved(cursor, &to.key).await?;
-                moved.would_send = Some(reckoned.sent.events);
-                moved.would_pass = Some(reckoned.passed.events);
-                moved.capped = Some(reckoned.sent.capped || reckoned.passed.capped);
-                moved.said = [reckoned.sent.to_string(), reckoned.passed.to_string()];
+            if let Some(reckoner) = &reckoner {
+                let would = reckoner.moved(cursor, &to.key).await?;
+                moved.would_send = Some(would.sent.events);
+                moved.would_pass = Some(would.passed.events);
+                moved.capped = Some(would.sent.capped || would.passed.capped);
+                moved.said = [would.sent.to_string(), would.passed.to_string()];
             }
             all.push(moved);
         }

@@ -8,14 +8,14 @@ use engine::resolve_start;
 use serde_json::json;
 use store::{FailedFilter, State};
 
-use super::{cursors_of, on};
+use super::{Chosen, on};
 use crate::{
     clock,
     commands::{
         act::{How, told},
         head::first_unsettled,
     },
-    context::{Context, target_named},
+    context::Context,
     failure::usage,
 };
 
@@ -32,11 +32,8 @@ pub struct Skip {
 
 impl Skip {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let config = context.config()?;
-        let state = context.state(&config).await?;
-        let definitions = state.definitions().await?;
-        let target = target_named(&definitions, &self.name)?;
-        let cursors = cursors_of(&state, &target.id, &self.name, self.instance.as_deref()).await?;
+        let Chosen { config, state, definitions, cursors, .. } =
+            Chosen::read(context, &self.name, self.instance.as_deref()).await?;
         let [cursor] = cursors.as_slice() else {
             let instances: Vec<_> = cursors.iter().map(|cursor| cursor.instance_id.as_str()).collect();
             return Err(usage(format!(

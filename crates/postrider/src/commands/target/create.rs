@@ -48,11 +48,7 @@ impl Create {
         settings::warn_if_refused(&config, &spec.endpoint).await?;
         edited::carry_out(context, &state, &plan, self.dry_run).await?;
         let shown = generated.filter(|_| !self.dry_run);
-        let mut notes = Vec::new();
-        if let Some(key) = &shown {
-            notes.push(format!("signing key: {key}"));
-            notes.push("It is shown this once; what receives the calls verifies them with it.".to_owned());
-        }
+        let notes = settings::shown_once(shown.as_deref());
         let about = json!({
             "target": self.name,
             "target_id": plan.new_target().filter(|_| !self.dry_run).map(|target| &target.id),

@@ -54,11 +54,7 @@ impl RotateKey {
         let plan = edit.update(target)?;
         edited::carry_out(context, &state, &plan, self.dry_run).await?;
         let shown = generated.filter(|_| !self.dry_run);
-        let mut notes = Vec::new();
-        if let Some(key) = &shown {
-            notes.push(format!("signing key: {key}"));
-            notes.push("It is shown this once; what receives the calls verifies them with it.".to_owned());
-        }
+        let mut notes = settings::shown_once(shown.as_deref());
         notes.push(match until {
             Some(until) => format!("The key before it signs until {}, beside the new one.", time(until)),
             None => "The key before it signs no more.".to_owned(),

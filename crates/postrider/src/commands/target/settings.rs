@@ -149,6 +149,15 @@ pub fn generate() -> String {
     Alphanumeric.sample_string(&mut rand::rng(), KEY_LENGTH)
 }
 
+/// What is said of a key that was generated: the only time that it is shown.
+pub fn shown_once(key: Option<&str>) -> Vec<String> {
+    let told = |key| {
+        let remark = "It is shown this once; what receives the calls verifies them with it.";
+        vec![format!("signing key: {key}"), remark.to_owned()]
+    };
+    key.map_or_else(Vec::new, told)
+}
+
 /// Warns of an endpoint that the guard would refuse.
 pub async fn warn_if_refused(config: &Config, endpoint: &Endpoint) -> anyhow::Result<()> {
     let deliverer = connect::deliverer(config).context("calls cannot be made")?;

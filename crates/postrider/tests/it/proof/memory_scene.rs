@@ -127,6 +127,7 @@ impl Scene {
     pub async fn wait_for(&self, calls: usize, patience: Duration) {
         eventually_within(patience, &format!("{calls} calls have been answered"), async || {
             self.forget();
+            // Looking must not be what takes the time.
             tokio::time::sleep(Duration::from_millis(50)).await;
             (lock(&self.heard).all >= calls).then_some(())
         })
