@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Ahead, EventKey, TargetName};
+use crate::{Ahead, EventKey, GateTarget};
 
 /// What the targets before another one made of an event.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,12 +18,8 @@ pub enum GateVerdict {
 }
 
 /// How far a target before another one has come, as it was committed.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Gate {
-    /// Which target.
-    pub name: TargetName,
-    /// Nothing moves while it is paused.
-    pub paused: bool,
     /// Its cursor; `None` before it has one.
     pub cursor: Option<EventKey>,
     /// What is settled beyond it.
@@ -50,6 +46,12 @@ impl Denied {
         }
     }
 
+    /// Forgets what nobody waits for any more: all of it is at or before this place.
+    pub fn forget(&mut self, passed: &EventKey) {
+        self.single.retain(|key| key > passed);
+        self.ranges.retain(|(_, last)| last > passed);
+    }
+
     /// Whether the event was not delivered.
     #[must_use]
     pub fn has(&self, key: &EventKey) -> bool {
@@ -58,13 +60,13 @@ impl Denied {
 }
 
 impl Gate {
-    /// What it made of an event.
+    /// What the target whose gate this is made of an event.
     #[must_use]
-    pub fn verdict(&self, key: &EventKey) -> GateVerdict {
-        let name = &self.name;
+    pub fn verdict(&self, of: &GateTarget, key: &EventKey) -> GateVerdict {
+        let name = &of.name;
         let settled = self.cursor.as_ref().is_some_and(|cursor| key <= cursor)
             || self.ahead.as_ref().is_some_and(|ahead| ahead.settles(key));
-        match (settled, self.paused) {
+        match (settled, of.paused) {
             (true, _) if self.denied.has(key) => {
                 GateVerdict::Denied(format!("not sent: {name}, which comes before, did not deliver it"))
             }
@@ -77,10 +79,13 @@ impl Gate {
     /// What several gates together made of an event: one that did not deliver it is enough, and all must have settled it
     /// for it to pass.
     #[must_use]
-    pub fn verdict_of_all<'a>(gates: impl IntoIterator<Item = &'a Self>, key: &EventKey) -> GateVerdict {
+    pub fn verdict_of_all<'a>(
+        gates: impl IntoIterator<Item = (&'a GateTarget, &'a Self)>,
+        key: &EventKey,
+    ) -> GateVerdict {
         let mut all = GateVerdict::Passed;
-        for gate in gates {
-            match (gate.verdict(key), &all) {
+        for (target, gate) in gates {
+            match (gate.verdict(target, key), &all) {
                 (denied @ GateVerdict::Denied(_), _) => return denied,
                 (unknown @ GateVerdict::Unknown(_), GateVerdict::Passed) => all = unknown,
                 _ => {}
@@ -99,19 +104,23 @@ mod tests {
         EventKey { aggregate_id: "a".into(), sequence: 1, ..EventKey::before(Position::from_integer(position)) }
     }
 
-    fn gate(name: &str, cursor: i64, denied: &[(i64, i64)]) -> Gate {
+    fn of(name: &str, paused: bool) -> GateTarget {
+        GateTarget { id: name.into(), name: name.into(), paused }
+    }
+
+    fn gate(name: &str, cursor: i64, denied: &[(i64, i64)]) -> (GateTarget, Gate) {
         let mut kept = Denied::default();
         for (first, last) in denied {
             kept.add(key(*first), key(*last));
         }
         let ahead = Ahead { to: key(cursor + 4), open: vec![key(cursor + 1), key(cursor + 3)] };
-        Gate { name: name.into(), paused: false, cursor: Some(key(cursor)), ahead: Some(ahead), denied: kept }
+        (of(name, false), Gate { cursor: Some(key(cursor)), ahead: Some(ahead), denied: kept })
     }
 
     #[track_caller]
-    fn check(gates: &[Gate], story: &str) {
+    fn check(gates: &[(GateTarget, Gate)], story: &str) {
         let told: String = (1..=9)
-            .map(|position| match Gate::verdict_of_all(gates, &key(position)) {
+            .map(|position| match Gate::verdict_of_all(gates.iter().map(|(of, gate)| (of, gate)), &key(position)) {
                 GateVerdict::Passed => '+',
                 GateVerdict::Denied(_) => '-',
                 GateVerdict::Unknown(_) | GateVerdict::Unasked => '?',
@@ -138,11 +147,18 @@ mod tests {
 
     #[test]
     fn who_is_waited_for_is_named() {
-        let mut paused = gate("crm", 1, &[]);
-        paused.paused = true;
-        assert_eq!(paused.verdict(&key(9)), GateVerdict::Unknown("for crm, which comes before and is paused".into()));
-        paused.cursor = None;
-        paused.ahead = None;
-        assert!(matches!(paused.verdict(&key(1)), GateVerdict::Unknown(_)), "before it has a cursor nothing is known");
+        let (crm, paused) = (gate("crm", 1, &[]).1, of("crm", true));
+        let unknown = GateVerdict::Unknown("for crm, which comes before and is paused".into());
+        assert_eq!(crm.verdict(&paused, &key(9)), unknown);
+        assert_eq!(Gate::default().verdict(&paused, &key(1)), unknown, "before it has a cursor nothing is known");
+    }
+
+    #[test]
+    fn what_all_have_passed_is_forgotten() {
+        let (_, mut gate) = gate("one", 9, &[(2, 2), (3, 5), (7, 7)]);
+        gate.denied.forget(&key(4));
+        check(&[(of("one", false), gate.clone())], "+++--+-++");
+        gate.denied.forget(&key(5));
+        check(&[(of("one", false), gate)], "++++++-++");
     }
 }

@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{Retry, Status};
+use crate::{Retry, Status, verdicts::Verdicts};
 
 /// Where couriers leave their settlements; cheap to clone.
 #[derive(Clone)]
@@ -38,6 +38,8 @@ struct Shared {
     room: Notify,
     /// Counts committed groups.
     committed: watch::Sender<u64>,
+    /// Told what was committed before anybody else is.
+    verdicts: Arc<Verdicts>,
 }
 
 #[derive(Default)]
@@ -50,8 +52,6 @@ struct Pending {
     seats: HashMap<CursorId, (Epoch, CancellationToken)>,
     /// The highest epochs that the state was seen to have: a seat that is taken later may be overtaken already.
     seen: HashMap<CursorId, Epoch>,
-    /// The last group in which each cursor was committed, for those that wait for its verdicts.
-    committed_in: HashMap<CursorId, u64>,
     hurry: bool,
 }
 
@@ -157,7 +157,7 @@ impl Shared {
 }
 
 impl Ledger {
-    pub fn new(flush_interval: Duration, max_group: usize) -> Self {
+    pub fn new(flush_interval: Duration, max_group: usize, verdicts: Arc<Verdicts>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 pending: Mutex::default(),
@@ -166,6 +166,7 @@ impl Ledger {
                 filled: Notify::new(),
                 room: Notify::new(),
                 committed: watch::Sender::new(0),
+                verdicts,
             }),
         }
     }
@@ -198,12 +199,6 @@ impl Ledger {
         self.shared.committed.subscribe()
     }
 
-    /// Whether one of the cursors was committed in a later group than this one.
-    pub fn moved_since(&self, cursors: impl IntoIterator<Item = CursorId>, group: u64) -> bool {
-        let pending = self.shared.lock();
-        cursors.into_iter().any(|cursor| pending.committed_in.get(&cursor).is_some_and(|last| *last > group))
-    }
-
     /// Commits groups until `stop`, and what is left then. Ends only when nothing is left.
     pub async fn commit_groups(
         &self,
@@ -220,7 +215,8 @@ impl Ledger {
             let mark = horizon.borrow().clone().filter(|mark| marked.as_ref() != Some(mark));
             if !group.is_empty() || mark.is_some() {
                 let fenced = self.commit(state, &group, mark.as_ref(), status).await;
-                self.tell(&fenced, &group, number);
+                self.shared.verdicts.committed(&group, &fenced);
+                self.tell(&fenced, &group);
                 if mark.is_some() {
                     marked = mark;
                 }
@@ -299,9 +295,8 @@ impl Ledger {
     }
 
     /// Tells the couriers whose epoch was not theirs any more; one that has claimed anew since is left alone.
-    fn tell(&self, fenced: &[CursorId], group: &[(CursorId, Epoch, Settlement)], number: u64) {
-        let mut pending = self.shared.lock();
-        pending.committed_in.extend(group.iter().map(|(cursor, ..)| (*cursor, number)));
+    fn tell(&self, fenced: &[CursorId], group: &[(CursorId, Epoch, Settlement)]) {
+        let pending = self.shared.lock();
         for (cursor, epoch, _) in group.iter().filter(|(cursor, ..)| fenced.contains(cursor)) {
             if let Some((_, token)) = pending.seats.get(cursor).filter(|(seated, _)| seated == epoch) {
                 token.cancel();

@@ -26,6 +26,7 @@ mod status;
 mod supervisor;
 mod sweeper;
 mod tail;
+mod verdicts;
 
 pub use options::{DeliveryLog, Options};
 pub use resolve::{ResolveError, Resolved, resolve_start};

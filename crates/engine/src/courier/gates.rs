@@ -1,8 +1,4 @@
 //! The verdicts that a courier waits for: what the targets before its own made of an event.
-//!
-//! A verdict is what the state has: a gate's cursor, what it settled beyond it, and what it denied. So it holds across a
-//! crash and another owner, whoever serves the gate. The ledger tells when a gate's cursor was committed; besides, the
-//! state is asked every second, for an operator who moved it.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -15,8 +11,10 @@ use tokio::sync::watch;
 use super::Shared;
 use crate::clock;
 
-/// How often the state is asked for verdicts that nobody told of.
+/// How often verdicts are asked for that nobody told of.
 const ASK: Duration = Duration::from_secs(1);
+/// After so long those are asked for that are not known because definitions have just changed.
+const ASK_SOON: Duration = Duration::from_millis(50);
 
 /// See the module's head.
 pub(super) struct Gates {
@@ -24,12 +22,12 @@ pub(super) struct Gates {
     instance: InstanceId,
     /// Every target that this one may wait for, at one revision of the definitions.
     all: Vec<GateTarget>,
+    /// The same on this instance.
+    places: Vec<(TargetId, InstanceId)>,
     /// Who may wait for this one.
     behind: Vec<TargetId>,
     revision: Option<i64>,
-    known: HashMap<TargetId, (Option<CursorId>, Gate)>,
-    /// The group of the ledger up to which `known` is true, and when it was asked for.
-    asked: Option<(u64, Duration)>,
+    ask_again_at: Duration,
     pub committed: watch::Receiver<u64>,
 }
 
@@ -39,10 +37,10 @@ impl Gates {
             target,
             instance,
             all: Vec::new(),
+            places: Vec::new(),
             behind: Vec::new(),
             revision: None,
-            known: HashMap::new(),
-            asked: None,
+            ask_again_at: Duration::ZERO,
             committed: shared.ledger.committed(),
         }
     }
@@ -61,31 +59,33 @@ impl Gates {
         }
         let router = shared.router.load_full();
         self.look_at(&router);
-        if self.is_stale(shared) {
-            // What is committed while the state is asked may or may not be in the answer.
-            let group = *self.committed.borrow_and_update();
-            let read = shared.state.gates(self.all.iter(), &self.instance).await?;
-            self.known = self.all.iter().map(|gate| gate.id.clone()).zip(read).collect();
-            self.asked = Some((group, clock::boottime()));
-        }
-        window.judge(clock::now(), |key, event_type| {
-            if !router.concerns(&self.target, &self.instance, event_type) {
-                return GateVerdict::Unasked;
-            }
-            let gates = router.gates(&self.target, &self.instance, event_type);
-            let known: Option<Vec<&Gate>> = gates.map(|gate| self.known.get(gate).map(|(_, gate)| gate)).collect();
-            // Who is before it has just changed: it is asked for with the next look.
-            known.map_or_else(
-                || GateVerdict::Unknown("for the targets before it".to_owned()),
-                |gates| Gate::verdict_of_all(gates, key),
-            )
+        // A group that is committed from here on wakes the courier, whether what is asked now tells of it or not.
+        self.committed.mark_unchanged();
+        shared.verdicts.refresh(&shared.state, router.revision(), &self.places).await?;
+        let all_known = shared.verdicts.of(&self.places, |known| {
+            let all_known = known.iter().all(Option::is_some);
+            let known: HashMap<_, _> = self.all.iter().zip(known).map(|(of, gate)| (&of.id, (of, gate))).collect();
+            window.judge(clock::now(), |key, event_type| {
+                if !router.concerns(&self.target, &self.instance, event_type) {
+                    return GateVerdict::Unasked;
+                }
+                let gates = router.gates(&self.target, &self.instance, event_type);
+                let gates: Option<Vec<(&GateTarget, &Gate)>> =
+                    gates.map(|gate| known.get(gate).and_then(|(of, gate)| Some((*of, (*gate)?)))).collect();
+                gates.map_or_else(
+                    || GateVerdict::Unknown("for the targets before it".to_owned()),
+                    |gates| Gate::verdict_of_all(gates, key),
+                )
+            });
+            all_known
         });
+        self.ask_again_at = clock::boottime() + if all_known { ASK } else { ASK_SOON };
         Ok(window.gated().next().is_some())
     }
 
     /// When the state is to be asked again while something waits.
     pub fn ask_again_at(&self) -> Duration {
-        self.asked.map_or_else(clock::boottime, |(_, at)| at + ASK)
+        self.ask_again_at
     }
 
     /// Forgets what this target denied and everybody behind it has passed; with nobody behind it, all that it has passed.
@@ -103,22 +103,17 @@ impl Gates {
             let Some(other) = shared.state.cursor(target, &self.instance).await? else { return Ok(()) };
             passed = passed.min(other.key);
         }
-        shared.state.forget_denials(cursor, &passed).await
+        shared.state.forget_denials(cursor, &passed).await?;
+        shared.verdicts.forget(cursor, &passed);
+        Ok(())
     }
 
     fn look_at(&mut self, router: &Router) {
         if self.revision != Some(router.revision()) {
             self.revision = Some(router.revision());
             self.all = router.all_gates(&self.target, &self.instance).into_iter().collect();
+            self.places = self.all.iter().map(|gate| (gate.id.clone(), self.instance.clone())).collect();
             self.behind = router.behind(&self.target, &self.instance).into_iter().collect();
-            self.asked = None;
         }
-    }
-
-    fn is_stale(&self, shared: &Shared) -> bool {
-        self.asked.is_none_or(|(group, at)| {
-            let cursors = self.known.values().filter_map(|(id, _)| *id);
-            clock::boottime() >= at + ASK || shared.ledger.moved_since(cursors, group)
-        })
     }
 }

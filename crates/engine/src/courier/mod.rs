@@ -27,7 +27,7 @@ use webhook::Deliverer;
 
 use crate::{
     Options, Retry, Status, attempts::Attempts, feed::Feed, figures::Figures, lease::Held, ledger::Ledger,
-    limit::Limits, tail::Safe,
+    limit::Limits, tail::Safe, verdicts::Verdicts,
 };
 pub(crate) use crowd::Crowd;
 use walk::{Ended, Walk};
@@ -39,6 +39,7 @@ pub(crate) struct Shared {
     pub state: State,
     pub deliverer: Deliverer,
     pub ledger: Ledger,
+    pub verdicts: Arc<Verdicts>,
     pub attempts: Arc<Attempts>,
     pub limits: Limits,
     pub held: Held,

@@ -32,6 +32,7 @@ use crate::{
     limit::Limits,
     sweeper,
     tail::{Feeds, Tail},
+    verdicts::Verdicts,
 };
 use crew::{Crew, Task};
 use share::Share;
@@ -167,13 +168,15 @@ impl Engine {
         let feeds = Feeds::default();
         let (tail, sight) =
             Tail::new(events.clone(), self.options.clone(), feeds.clone(), Arc::clone(&self.status), mark, stood);
-        let ledger = Ledger::new(self.options.flush_interval, self.options.max_group);
+        let verdicts = Arc::new(Verdicts::default());
+        let ledger = Ledger::new(self.options.flush_interval, self.options.max_group, Arc::clone(&verdicts));
         let shared = Arc::new(courier::Shared {
             options: self.options.clone(),
             events,
             state,
             deliverer,
             ledger: ledger.clone(),
+            verdicts,
             attempts: Arc::clone(&self.attempts),
             limits: Limits::default(),
             held: held.clone(),

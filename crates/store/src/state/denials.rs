@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{CursorId, Denied, EventKey, Gate, GateTarget, InstanceId, TargetId};
+use domain::{Cursor, CursorId, Denied, EventKey, InstanceId, TargetId};
 
 use super::{
     State,
@@ -102,29 +102,32 @@ async fn forget(work: &mut Work, id: CursorId, first: &EventKey, last: &EventKey
 }
 
 impl State {
-    /// How far gates have come on an instance, as committed, in the order given.
-    pub async fn gates<'a>(
+    /// The cursors of gates as they are committed, in no order, and what each of them denied where that is not known
+    /// already. A gate without a cursor is left out.
+    pub async fn gates(
         &self,
-        gates: impl Iterator<Item = &'a GateTarget>,
-        instance: &InstanceId,
-    ) -> Result<Vec<(Option<CursorId>, Gate)>, StoreError> {
-        let mut work = self.database.snapshot("read how far the targets before another one have come").await?;
-        let sql = format!("SELECT {CURSOR_COLUMNS} FROM cursors WHERE target_id = $1 AND instance_id = $2");
-        let mut read = Vec::new();
-        for target in gates {
-            let statement = work.sql(&sql).bind(target.id.to_string()).bind(instance.to_string());
-            let row = work.row(statement).await?;
-            let cursor = work.decoded(row.as_ref().map(row::cursor).transpose())?;
-            let mut denied = Denied::default();
-            if let Some(cursor) = &cursor {
-                for (first, last) in of_cursor(&mut work, cursor.id).await? {
-                    denied.add(first, last);
-                }
+        gates: &[(TargetId, InstanceId)],
+        mut is_known: impl FnMut(&Cursor) -> bool,
+    ) -> Result<Vec<(Cursor, Option<Denied>)>, StoreError> {
+        let mut work = self.database.snapshot("read how far the targets before others have come").await?;
+        let mut read: Vec<(Cursor, Option<Denied>)> = Vec::new();
+        for chunk in gates.chunks(work.rows_at_once()) {
+            let rows = row::placeholders(chunk.len(), 2, 1);
+            let sql = format!("SELECT {CURSOR_COLUMNS} FROM cursors WHERE (target_id, instance_id) IN (VALUES {rows})");
+            let mut statement = work.sql_once(&sql);
+            for (target, instance) in chunk {
+                statement = statement.bind(target.to_string()).bind(instance.to_string());
             }
-            let id = cursor.as_ref().map(|cursor| cursor.id);
-            let (cursor, ahead) = cursor.map_or((None, None), |cursor| (Some(cursor.key), cursor.ahead));
-            let gate = Gate { name: target.name.clone(), paused: target.paused, cursor, ahead, denied };
-            read.push((id, gate));
+            let rows = work.rows(statement).await?;
+            let cursors: Vec<Cursor> = work.decoded(rows.iter().map(row::cursor).collect())?;
+            read.extend(cursors.into_iter().map(|cursor| (cursor, None)));
+        }
+        for (cursor, denied) in read.iter_mut().filter(|(cursor, _)| !is_known(cursor)) {
+            let mut all = Denied::default();
+            for (first, last) in of_cursor(&mut work, cursor.id).await? {
+                all.add(first, last);
+            }
+            *denied = Some(all);
         }
         work.rollback().await?;
         Ok(read)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Ahead, Cursor, EventKey, FailedChange, FailedStatus, GateTarget, Ordering, Position, Settlement};
+use domain::{Ahead, Cursor, EventKey, FailedChange, FailedStatus, Ordering, Position, Settlement};
 use postrider_store::{DefinitionsChange, FailedFilter, Seek, StoreError};
 
 use crate::state_support::{Fixture, at, execution, failed, id, key, on_both, settlement, target};
@@ -42,9 +42,9 @@ fn one(position: i64) -> FailedFilter {
 
 /// The positions that are denied to those behind the target.
 async fn denied(fixture: &Fixture) -> Vec<i64> {
-    let crm = [GateTarget { id: id("crm"), name: "crm".into(), paused: false }];
-    let gates = fixture.state.gates(crm.iter(), &"one".into()).await.expect("gates can be read");
-    (101..150).filter(|position| gates[0].1.denied.has(&key(*position))).collect()
+    let gates = fixture.state.gates(&[(id("crm"), "one".into())], |_| false).await.expect("gates can be read");
+    let denied = gates[0].1.as_ref().expect("it was not known");
+    (101..150).filter(|position| denied.has(&key(*position))).collect()
 }
 
 #[tokio::test]

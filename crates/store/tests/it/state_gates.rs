@@ -7,14 +7,15 @@ use postrider_store::DefinitionsChange;
 
 use crate::state_support::{Fixture, failed, id, key, on_both, settlement, target};
 
-fn gate(name: &str) -> GateTarget {
-    GateTarget { id: id(name), name: name.into(), paused: false }
+fn crm() -> GateTarget {
+    GateTarget { id: id("crm"), name: "crm".into(), paused: false }
 }
 
 async fn read(fixture: &Fixture) -> (Option<CursorId>, Gate) {
-    let gates = [gate("crm")];
-    let read = fixture.state.gates(gates.iter(), &"one".into()).await;
-    read.expect("gates can be read").pop().expect("one was asked for")
+    let read = fixture.state.gates(&[(id("crm"), "one".into())], |_| false).await;
+    let Some((cursor, denied)) = read.expect("gates can be read").pop() else { return (None, Gate::default()) };
+    let denied = denied.expect("nothing was known");
+    (Some(cursor.id), Gate { cursor: Some(cursor.key), ahead: cursor.ahead, denied })
 }
 
 async fn commit(fixture: &Fixture, settlements: &[Settlement]) {
@@ -29,7 +30,7 @@ fn denies(position: i64, denied: &[i64]) -> Settlement {
 
 #[track_caller]
 fn verdicts(gate: &Gate, positions: &[i64]) -> String {
-    let word = |at: &i64| match gate.verdict(&key(*at)) {
+    let word = |at: &i64| match gate.verdict(&crm(), &key(*at)) {
         GateVerdict::Passed => '+',
         GateVerdict::Denied(_) => '-',
         GateVerdict::Unknown(_) | GateVerdict::Unasked => '?',
@@ -60,6 +61,24 @@ async fn a_gate_that_has_no_cursor_has_settled_nothing() {
         let (cursor, gate) = read(fixture).await;
         assert_eq!((cursor, gate.cursor.clone()), (None, None));
         assert_eq!(verdicts(&gate, &[1]), "?");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_gates_are_read_at_once_and_what_is_known_of_one_is_not_read_again() {
+    on_both(async |fixture| {
+        fixture.define(&["crm", "erp"]).await;
+        let places: Vec<_> =
+            ["crm", "erp"].into_iter().flat_map(|name| ["one", "two"].map(|at| (id(name), at.into()))).collect();
+        assert!(fixture.state.gates(&places, |_| false).await.expect("gates can be read").is_empty());
+        commit(fixture, &[denies(102, &[101])]).await;
+        let other = fixture.cursor("erp", "two").await;
+        let mut read = fixture.state.gates(&places, |cursor| cursor.id == other.id).await.expect("gates can be read");
+        read.sort_by_key(|(cursor, _)| cursor.target_id != id("crm"));
+        let [(crm, Some(denied)), (erp, None)] = read.as_slice() else { panic!("two have a cursor, not: {read:?}") };
+        assert!(crm.key == key(102) && denied.has(&key(101)) && !denied.has(&key(102)));
+        assert_eq!(erp, &other);
     })
     .await;
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Denied, Gate, GateVerdict, window::slot::Slot};
+use crate::{Gate, GateTarget, GateVerdict, window::slot::Slot};
 
 /// What happens next, chosen by proptest. A number picks one of what is there.
 #[derive(Clone, Debug)]
@@ -106,15 +106,13 @@ struct World {
     asked_again: BTreeSet<EventKey>,
 }
 
+fn gate_target() -> GateTarget {
+    GateTarget { id: "gate".into(), name: "gate".into(), paused: false }
+}
+
 impl World {
     fn new(kind: Kind) -> Self {
-        let gate = Gate {
-            name: "gate".into(),
-            paused: false,
-            cursor: Some(cursor().key),
-            ahead: None,
-            denied: Denied::default(),
-        };
+        let gate = Gate { cursor: Some(cursor().key), ..Gate::default() };
         Self {
             window: Window::resume(kind.policy.clone(), kind.shape.clone(), &cursor(), Vec::new()),
             kind,
@@ -182,9 +180,9 @@ impl World {
                 self.window.pass(row.key(), None);
             }
         }
-        let (gate, given_up) = (&self.gate, &mut self.given_up);
+        let (gate, of, given_up) = (&self.gate, gate_target(), &mut self.given_up);
         self.window.judge(at(self.now), |key, _| {
-            let verdict = gate.verdict(key);
+            let verdict = gate.verdict(&of, key);
             if matches!(verdict, GateVerdict::Denied(_)) {
                 given_up.insert(key.clone());
             }
@@ -211,7 +209,11 @@ impl World {
             let beside = |other: &Send| other.ticket.again && same_aggregate(other.event.key());
             assert!(!self.under_way.iter().any(beside), "{key} is sent beside a retry of its aggregate");
             if self.kind.gated {
-                assert_eq!(self.gate.verdict(&key), GateVerdict::Passed, "{key} is sent before its gate has passed it");
+                assert_eq!(
+                    self.gate.verdict(&gate_target(), &key),
+                    GateVerdict::Passed,
+                    "{key} is sent before its gate has passed it"
+                );
             }
             let in_lane = |other: &&EventKey| match self.kind.shape.ordering {
                 Ordering::Strict => true,
@@ -254,7 +256,10 @@ impl World {
                         self.last.insert(row.key.clone(), false);
                     }
                     if row.status == FailedStatus::Interrupted {
-                        assert!(matches!(self.gate.verdict(&row.key), GateVerdict::Denied(_)), "nobody interrupted it");
+                        assert!(
+                            matches!(self.gate.verdict(&gate_target(), &row.key), GateVerdict::Denied(_)),
+                            "nobody interrupted it"
+                        );
                         self.given_up.insert(row.key.clone());
                     }
                     self.failed.insert(row.key.clone(), row)

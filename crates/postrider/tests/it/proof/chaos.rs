@@ -34,9 +34,6 @@ struct Size {
 
 const CI: Size = Size { events: 5_000, per_second: 125, patience: Duration::from_mins(2) };
 const LONG: Size = Size { events: 100_000, per_second: 300, patience: Duration::from_mins(10) };
-/// Those who wait for others ask the state what became of each event: that takes longer.
-const CI_GATES: Size = Size { events: 1_500, per_second: 50, patience: Duration::from_mins(2) };
-const LONG_GATES: Size = Size { events: 20_000, per_second: 100, patience: Duration::from_mins(20) };
 
 /// How much longer than the writers the blows may take, until half is delivered.
 const BLOWS_GO_ON: Duration = Duration::from_secs(20);
@@ -257,11 +254,11 @@ async fn chaos_for_long_loses_nothing_and_keeps_every_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn chaos_sends_nothing_past_a_gate_that_gave_it_up() {
-    check("chaos with gates", Plan::gated(), CI_GATES).await;
+    check("chaos with gates", Plan::gated(), CI).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it takes long: `just chaos`"]
 async fn chaos_for_long_sends_nothing_past_a_gate_that_gave_it_up() {
-    check("long chaos with gates", Plan::gated(), LONG_GATES).await;
+    check("long chaos with gates", Plan::gated(), LONG).await;
 }
