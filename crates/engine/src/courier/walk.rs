@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{Retry, clock, ledger::Seat};
 
-/// A cursor that only passed what concerns nobody is committed after this.
+/// Cursors that only passed what concerns nobody are committed so often: all of a daemon at the same time, in few groups.
 const PASSED_FLUSH: Duration = Duration::from_secs(30);
 /// A wait longer than this does not keep a page in memory.
 const LONG_WAIT: Duration = Duration::from_millis(500);
@@ -65,11 +65,17 @@ pub(super) struct Walk<'a> {
     /// Failed readings in a row.
     pub(super) troubles: u32,
     reordered: bool,
-    flushed: Duration,
+    /// In which turn of `PASSED_FLUSH` this was done last.
+    flushed: u64,
     settled: Duration,
     /// When rows that cannot be decoded were last read again.
     pub(super) looked_at_broken: Duration,
     place: Crowd,
+}
+
+/// Counts, the same for all couriers.
+fn turn() -> u64 {
+    clock::boottime().as_secs() / PASSED_FLUSH.as_secs()
 }
 
 impl<'a> Walk<'a> {
@@ -99,7 +105,7 @@ impl<'a> Walk<'a> {
             gated: false,
             troubles: 0,
             reordered: false,
-            flushed: clock::boottime(),
+            flushed: turn(),
             settled: Duration::ZERO,
             looked_at_broken: clock::boottime(),
             place,
@@ -125,12 +131,12 @@ impl<'a> Walk<'a> {
             self.window.set_max_bytes(self.place.share());
             self.read_broken_rows_again().await;
             let mut wake = self.fill().await;
-            let flush = clock::boottime().saturating_sub(self.flushed) >= PASSED_FLUSH;
+            let flush = turn() != self.flushed;
             if !self.settle(flush, self.calls.is_empty()).await {
                 return Ended::Fenced;
             }
             if flush {
-                self.flushed = clock::boottime();
+                self.flushed = turn();
                 self.forget_denials().await;
             }
             if !self.courier.shared.held.runs() {
@@ -205,7 +211,9 @@ impl<'a> Walk<'a> {
 
     /// Until something happens, or until `wake`.
     async fn wait(&mut self, wake: Option<Duration>) {
-        let wait = wake.map_or(PASSED_FLUSH, |at| at.saturating_sub(clock::boottime())).min(PASSED_FLUSH);
+        let now = clock::boottime();
+        let next_turn = PASSED_FLUSH * u32::try_from(turn() + 1).unwrap_or(u32::MAX);
+        let wait = wake.map_or(next_turn, |at| at.min(next_turn)).saturating_sub(now);
         let idle = self.calls.is_empty();
         if idle && wake.is_some() && wait > LONG_WAIT {
             if !self.gated {
