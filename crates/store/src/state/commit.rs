@@ -4,20 +4,69 @@
 //! committed all the same; every cursor is locked before anything is written, in the order of ids; a cursor's row, its
 //! failed events and what it denied to others change together or not at all.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use domain::{CursorId, Epoch, EventKey, FailedChange, FailedEvent, Settlement, Timestamp};
+use serde::Serialize;
 
-use super::{State, cursors, database::Work, denials, failed, horizon, horizon::HorizonMark, row};
+use super::{
+    State, cursors,
+    database::{Rows, Work},
+    denials, failed, horizon,
+    horizon::HorizonMark,
+    row,
+};
 use crate::StoreError;
 
-const MOVE: &str = "UPDATE cursors SET position = moved.column3, in_tx_order = moved.column4,
-     event_instance_id = moved.column5, aggregate_type = moved.column6, aggregate_id = moved.column7,
-     sequence = moved.column8, event_date = moved.column9, delivered_position = moved.column10,
-     delivered_in_tx_order = moved.column11, parked_in_a_row = moved.column12, state = moved.column13,
-     reason = moved.column14, ahead = moved.column15, last_updated = {now}
-     FROM (VALUES {rows}) AS moved WHERE cursors.id = moved.column1 AND cursors.epoch = moved.column2";
-const MOVE_COLUMNS: usize = 15;
+/// The rows of a group are one parameter: however many there are, it is the same statement, prepared once.
+const MOVE: &str = "UPDATE cursors SET position = moved.position, in_tx_order = moved.in_tx_order,
+     event_instance_id = moved.event_instance_id, aggregate_type = moved.aggregate_type,
+     aggregate_id = moved.aggregate_id, sequence = moved.sequence, event_date = moved.event_date,
+     delivered_position = moved.delivered_position, delivered_in_tx_order = moved.delivered_in_tx_order,
+     parked_in_a_row = moved.parked_in_a_row, state = moved.state, reason = moved.reason, ahead = moved.ahead,
+     last_updated = {now}
+     FROM {rows} WHERE cursors.id = moved.id AND cursors.epoch = moved.epoch";
+
+/// A cursor's row as it shall be.
+#[derive(Serialize)]
+struct Moved<'a> {
+    id: i64,
+    epoch: i64,
+    position: String,
+    in_tx_order: i64,
+    event_instance_id: &'a str,
+    aggregate_type: &'a str,
+    aggregate_id: &'a str,
+    sequence: i64,
+    event_date: Option<i64>,
+    delivered_position: Option<String>,
+    delivered_in_tx_order: Option<i64>,
+    parked_in_a_row: u32,
+    state: &'static str,
+    reason: Option<String>,
+    ahead: Option<String>,
+}
+
+const MOVED: Rows = Rows {
+    name: "moved",
+    columns: &[
+        ("id", "BIGINT"),
+        ("epoch", "BIGINT"),
+        ("position", "TEXT"),
+        ("in_tx_order", "BIGINT"),
+        ("event_instance_id", "TEXT"),
+        ("aggregate_type", "TEXT"),
+        ("aggregate_id", "TEXT"),
+        ("sequence", "BIGINT"),
+        ("event_date", "BIGINT"),
+        ("delivered_position", "TEXT"),
+        ("delivered_in_tx_order", "BIGINT"),
+        ("parked_in_a_row", "BIGINT"),
+        ("state", "TEXT"),
+        ("reason", "TEXT"),
+        ("ahead", "TEXT"),
+    ],
+};
 
 /// What is left of all settlements of one cursor: the last row, what became of each failed event, and all that it denied.
 struct Merged<'a> {
@@ -51,18 +100,14 @@ impl State {
         let mut merged = merge(settlements);
         let mut work = self.database.write("commit settlements").await?;
         let mut fenced = Vec::new();
-        let ids: Vec<CursorId> = merged.keys().copied().collect();
-        for chunk in ids.chunks(work.rows_at_once()) {
-            let chunk: BTreeSet<CursorId> = chunk.iter().copied().collect();
-            let rows = cursors::lock(&mut work, &chunk).await?;
-            let epochs: HashMap<CursorId, Epoch> = rows.iter().map(|cursor| (cursor.id, cursor.epoch)).collect();
-            for id in chunk {
-                if merged.get(&id).map(|merged| merged.epoch) != epochs.get(&id).copied() {
-                    merged.remove(&id);
-                    fenced.push(id);
-                }
+        let epochs: HashMap<CursorId, Epoch> = cursors::lock_epochs(&mut work, merged.keys()).await?;
+        merged.retain(|id, merged| {
+            let holds = epochs.get(id) == Some(&merged.epoch);
+            if !holds {
+                fenced.push(*id);
             }
-        }
+            holds
+        });
         write_failed(&mut work, &merged).await?;
         write_cursors(&mut work, &merged).await?;
         let denied = merged.iter().flat_map(|(id, merged)| merged.denied.iter().map(|key| (*id, *key)));
@@ -117,22 +162,35 @@ async fn write_failed(work: &mut Work, merged: &BTreeMap<CursorId, Merged<'_>>) 
 }
 
 async fn write_cursors(work: &mut Work, merged: &BTreeMap<CursorId, Merged<'_>>) -> Result<(), StoreError> {
-    let all: Vec<_> = merged.iter().collect();
-    for chunk in all.chunks(work.rows_at_once()) {
-        let mut statement = work.sql_once(&MOVE.replace("{rows}", &row::placeholders(chunk.len(), MOVE_COLUMNS, 1)));
-        for (id, Merged { epoch, row, .. }) in chunk {
-            statement = row::bind_key!(statement.bind(id.0).bind(epoch.0), row.key)
-                .bind(row.event_date.map(Timestamp::as_microsecond))
-                .bind(row.delivered.map(|(position, _)| position.to_string()))
-                .bind(row.delivered.map(|(_, in_tx_order)| in_tx_order))
-                .bind(i64::from(row.parked_in_a_row))
-                .bind(row.state.as_str())
-                .bind(row.reason.as_deref().map(row::clean))
-                .bind(row.ahead.as_ref().map(row::to_json));
-        }
-        if work.run(statement).await? != chunk.len() as u64 {
-            return Err(work.invalid("a cursor changed while its row was locked"));
-        }
+    if merged.is_empty() {
+        return Ok(());
+    }
+    let moved: Vec<_> = merged.iter().map(|(id, Merged { epoch, row, .. })| Moved::of(*id, *epoch, row)).collect();
+    let statement = work.sql(&MOVE.replace("{rows}", &work.rows_bound(&MOVED))).bind(row::to_json(&moved));
+    if work.run(statement).await? != moved.len() as u64 {
+        return Err(work.invalid("a cursor changed while its row was locked"));
     }
     Ok(())
+}
+
+impl<'a> Moved<'a> {
+    fn of(id: CursorId, epoch: Epoch, row: &'a Settlement) -> Self {
+        Self {
+            id: id.0,
+            epoch: epoch.0,
+            position: row.key.position.to_string(),
+            in_tx_order: row.key.in_tx_order,
+            event_instance_id: row.key.instance_id.as_str(),
+            aggregate_type: row.key.aggregate_type.as_str(),
+            aggregate_id: row.key.aggregate_id.as_str(),
+            sequence: row.key.sequence,
+            event_date: row.event_date.map(Timestamp::as_microsecond),
+            delivered_position: row.delivered.map(|(position, _)| position.to_string()),
+            delivered_in_tx_order: row.delivered.map(|(_, in_tx_order)| in_tx_order),
+            parked_in_a_row: row.parked_in_a_row,
+            state: row.state.as_str(),
+            reason: row.reason.as_deref().map(row::clean),
+            ahead: row.ahead.as_ref().map(row::to_json),
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! Cursors as rows: reading, creating, locking and claiming them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use domain::{Cursor, CursorId, EventKey, FailedEvent, FailedStatus, InstanceId, TargetId};
+use domain::{Cursor, CursorId, Epoch, EventKey, FailedEvent, FailedStatus, InstanceId, TargetId};
+use serde::Serialize;
 
 use super::{
     State,
-    database::Work,
+    database::{Rows, Work},
     failed, leases,
     row::{self, CURSOR_COLUMNS},
     workers::Session,
@@ -20,6 +21,16 @@ const ENSURE: &str = "INSERT INTO cursors (target_id, instance_id, epoch, positi
      ON CONFLICT (target_id, instance_id) DO NOTHING";
 const RAISE_EPOCH: &str = "UPDATE cursors SET epoch = epoch + 1, last_updated = {now} WHERE id = $1";
 const CLAIM: &str = "UPDATE cursors SET epoch = epoch + 1 WHERE target_id = $1 AND instance_id = $2 RETURNING ";
+
+const LOCK_EPOCHS: &str = "SELECT id, epoch FROM cursors WHERE id IN (SELECT wanted.id FROM {rows})
+     ORDER BY id {for update}";
+
+#[derive(Serialize)]
+struct WantedCursor {
+    id: i64,
+}
+
+const WANTED: Rows = Rows { name: "wanted", columns: &[("id", "BIGINT")] };
 
 /// A cursor that now belongs to whoever claimed it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -119,6 +130,21 @@ impl State {
 async fn by_id(work: &mut Work, id: CursorId) -> Result<Option<Cursor>, StoreError> {
     let row = work.row(work.sql(&format!("SELECT {CURSOR_COLUMNS} FROM cursors WHERE id = $1")).bind(id.0)).await?;
     work.decoded(row.as_ref().map(row::cursor).transpose())
+}
+
+/// Locks cursors, in the order of their ids, and reads their epochs. Those that are not there are left out.
+pub(super) async fn lock_epochs(
+    work: &mut Work,
+    ids: impl Iterator<Item = &CursorId>,
+) -> Result<HashMap<CursorId, Epoch>, StoreError> {
+    let wanted: Vec<_> = ids.map(|id| WantedCursor { id: id.0 }).collect();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let statement = work.sql(&LOCK_EPOCHS.replace("{rows}", &work.rows_bound(&WANTED))).bind(row::to_json(&wanted));
+    let rows = work.rows(statement).await?;
+    let decode = |row| Ok((CursorId(row::number(row, "id")?), Epoch(row::number(row, "epoch")?)));
+    work.decoded(rows.iter().map(decode).collect())
 }
 
 /// Locks cursors, in the order of their ids. Those that are not there are left out.

@@ -162,6 +162,14 @@ pub(super) struct Work {
     open: bool,
 }
 
+/// Rows that are bound as one parameter: a JSON list of objects.
+pub(super) struct Rows {
+    /// What the statement calls them.
+    pub name: &'static str,
+    /// Their columns, with PostgreSQL's types.
+    pub columns: &'static [(&'static str, &'static str)],
+}
+
 /// A statement with what is bound to it.
 pub(super) type Statement = Query<'static, Any, AnyArguments>;
 
@@ -169,6 +177,24 @@ impl Work {
     /// A statement for both databases.
     pub(super) fn sql(&self, sql: &str) -> Statement {
         sqlx::query(sqlx::AssertSqlSafe(self.backend.fill(sql)))
+    }
+
+    /// Rows that are bound as `$1`, for a FROM.
+    pub(super) fn rows_bound(&self, rows: &Rows) -> String {
+        let columns = |one: &dyn Fn(&str, &str) -> String| {
+            rows.columns.iter().map(|(name, kind)| one(name, kind)).collect::<Vec<_>>().join(", ")
+        };
+        let name = rows.name;
+        match self.backend {
+            Backend::Postgres => {
+                let columns = columns(&|column, kind| format!("{column} {kind}"));
+                format!("json_to_recordset($1::json) AS {name}({columns})")
+            }
+            Backend::Sqlite(_) => {
+                let columns = columns(&|column, _| format!("value ->> '{column}' AS {column}"));
+                format!("(SELECT {columns} FROM json_each($1)) AS {name}")
+            }
+        }
     }
 
     /// How many rows go into one statement. PostgreSQL is a round trip away; in SQLite the parameters of a statement are found by

@@ -231,3 +231,18 @@ async fn two_committers_of_the_same_cursors_never_wait_for_each_other() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_place_between_events_is_committed_as_it_is() {
+    on_both(async |fixture| {
+        fixture.define(&["crm"]).await;
+        let cursor = fixture.cursor("crm", "one").await;
+        for place in [EventKey::before("105.000001".parse().expect("a position")), EventKey::after(key(106).position)] {
+            let settlement = Settlement { key: place.clone(), ..settlement(105) };
+            let group = [(cursor.id, cursor.epoch, settlement)];
+            assert_eq!(fixture.state.commit(&group, None).await.expect("it can be committed"), []);
+            assert_eq!(fixture.cursor("crm", "one").await.key, place);
+        }
+    })
+    .await;
+}
