@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{Endpoint, Event, Outcome, Position, Target, TargetKind, Timestamp};
-use reqwest::{Response, StatusCode};
+use http::StatusCode;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
@@ -21,7 +21,7 @@ use crate::{
     redirect,
     unawaited::Unawaited,
     verdict::{self, host},
-    wire::{Hop, Letter, Trouble, Wire},
+    wire::{Hop, Letter, Response, Trouble, Wire},
 };
 
 /// One attempt to deliver one event to one target.

@@ -11,7 +11,6 @@ use std::{
 };
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 use crate::{Allow, options::plain};
@@ -90,17 +89,6 @@ impl Guard {
             return Ok(());
         }
         if is_public(behind.unwrap_or(canonical)) { Ok(()) } else { Err(DialError::Refused(address)) }
-    }
-}
-
-/// How the HTTP client looks up names.
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.clone();
-        Box::pin(async move {
-            let addresses = guard.resolve(name.as_str()).await?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
     }
 }
 

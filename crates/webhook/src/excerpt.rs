@@ -1,6 +1,6 @@
 //! The beginning of an answer's body, for the log of attempts. Where nobody asked for it, nothing is copied.
 
-use reqwest::StatusCode;
+use http::StatusCode;
 
 /// Whether the beginning of an answer's body is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

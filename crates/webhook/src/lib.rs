@@ -6,7 +6,7 @@
 //! - `excerpt` keeps the beginning of an answer's body, where somebody wants to read it ([`Keep`]).
 //! - `verdict` is the table of answers: delivered, failed, or the endpoint's own trouble.
 //! - `egress` refuses every address that is not public, unless it is allowed ([`Allow`]), when it is dialled.
-//! - `wire` is the HTTP client. Only this crate knows `reqwest`, and only `wire` knows what its errors look like.
+//! - `wire` is the HTTP client. Only this crate knows `hyper`, and only `wire` knows what its errors look like.
 //!
 //! An answer is data, never an error to propagate. No sentence in it repeats a query, a header's value, a payload or
 //! credentials. What this crate deliberately does not do: decide when to call again (`engine`, `domain::window`).

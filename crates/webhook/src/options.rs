@@ -41,9 +41,6 @@ pub enum DeliveryError {
     /// The TLS library refused its configuration.
     #[error("failed to set up TLS")]
     Tls(#[source] rustls::Error),
-    /// The HTTP client could not be built.
-    #[error("failed to set up the HTTP client")]
-    Client(#[source] reqwest::Error),
 }
 
 /// An exception from the rule that only public addresses are called.

@@ -1,6 +1,6 @@
 //! Where a redirect leads, and whether it is followed.
 
-use reqwest::header::{HeaderMap, LOCATION};
+use http::header::{HeaderMap, LOCATION};
 use url::Url;
 
 /// Redirects that are followed in one call.

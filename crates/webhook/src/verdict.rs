@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use domain::{Outcome, Timestamp};
-use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::{
+use http::{
     StatusCode,
     header::{HeaderMap, RETRY_AFTER},
 };
+use jiff::fmt::rfc2822::DateTimeParser;
 use url::Url;
 
 /// The outcome of an answer's head.

@@ -7,19 +7,38 @@ mod tls;
 mod trouble;
 mod witness;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use reqwest::{
-    Client, Method, Request, Response,
-    header::{HeaderMap, HeaderValue},
-    redirect, retry,
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Uri,
+    header::{ACCEPT, USER_AGENT},
 };
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::{
+    client::legacy::{
+        Client,
+        connect::{HttpConnector, dns::Name},
+    },
+    rt::{TokioExecutor, TokioTimer},
+};
+use tower_service::Service;
 use url::Url;
 
-use self::witness::{Watched, WitnessLayer};
+use self::witness::{Watched, Witness};
 pub(crate) use self::{trouble::Trouble, witness::Hop};
-use crate::{DeliveryError, DeliveryOptions, egress::Guard, excerpt::Excerpt};
+use crate::{
+    DeliveryError, DeliveryOptions,
+    egress::{DialError, Guard},
+    excerpt::Excerpt,
+};
 
 /// Shorter than what common balancers and servers keep an idle connection for (60 s and more), so that it is mostly this
 /// side that closes it.
@@ -28,11 +47,20 @@ const IDLE: Duration = Duration::from_secs(55);
 /// Idle connections that are kept to one host: hundreds of targets may share it.
 const IDLE_PER_HOST: usize = 1024;
 
+/// The kernel asks after so long, and as often, whether the other side of an idle connection is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+type Connector = Witness<HttpsConnector<HttpConnector<Names>>>;
+
+/// An answer whose body is still to be read.
+pub(crate) type Response = http::Response<Incoming>;
+
 /// Two clients that differ in one thing: `fresh` never reuses a connection.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    pooled: Client,
-    fresh: Client,
+    pooled: Client<Connector, Watched>,
+    fresh: Client<Connector, Watched>,
+    user_agent: HeaderValue,
     guard: Arc<Guard>,
     max_answer: usize,
 }
@@ -42,27 +70,23 @@ impl Wire {
     pub(crate) fn new(options: &DeliveryOptions, authorities: &[&[u8]]) -> Result<Self, DeliveryError> {
         let user_agent = HeaderValue::try_from(&options.user_agent)
             .map_err(|_| DeliveryError::UserAgent(options.user_agent.clone()))?;
-        let tls = tls::config(authorities)?;
+        let tls = Arc::new(tls::config(authorities)?);
         let guard = Arc::new(Guard::new(&options.egress));
         let client = |idle_per_host| {
-            Client::builder()
-                .tls_backend_preconfigured(tls.clone())
-                .dns_resolver(Arc::clone(&guard))
-                .connector_layer(WitnessLayer)
-                .connect_timeout(options.connect_timeout)
-                .user_agent(user_agent.clone())
-                .no_proxy()
-                .referer(false)
-                .redirect(redirect::Policy::none())
-                .retry(retry::never())
-                .http1_only()
-                .tcp_nodelay(true)
+            let mut tcp = HttpConnector::new_with_resolver(Names(Arc::clone(&guard)));
+            tcp.enforce_http(false);
+            tcp.set_nodelay(true);
+            tcp.set_keepalive(Some(KEEP_ALIVE));
+            tcp.set_keepalive_interval(Some(KEEP_ALIVE));
+            let connector = Witness::new(HttpsConnector::from((tcp, Arc::clone(&tls))), options.connect_timeout);
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE)
                 .pool_max_idle_per_host(idle_per_host)
-                .build()
-                .map_err(DeliveryError::Client)
+                .build(connector)
         };
-        Ok(Self { pooled: client(IDLE_PER_HOST)?, fresh: client(0)?, guard, max_answer: options.max_answer })
+        let (pooled, fresh) = (client(IDLE_PER_HOST), client(0));
+        Ok(Self { pooled, fresh, user_agent, guard, max_answer: options.max_answer })
     }
 
     pub(crate) fn guard(&self) -> &Guard {
@@ -79,12 +103,23 @@ impl Wire {
         self.send_with(&self.fresh, hop, letter).await
     }
 
-    async fn send_with(&self, client: &Client, hop: &Hop, letter: Letter<'_>) -> Result<Response, Trouble> {
+    async fn send_with(
+        &self,
+        client: &Client<Connector, Watched>,
+        hop: &Hop,
+        letter: Letter<'_>,
+    ) -> Result<Response, Trouble> {
         self.guard.literal(letter.url)?;
-        let mut request = Request::new(Method::POST, letter.url.clone());
+        let uri: Uri =
+            letter.url.as_str().parse().map_err(|error: http::uri::InvalidUri| Trouble::Broken(error.to_string()))?;
+        let mut request = Request::new(Watched::new(letter.body.clone(), hop));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
         *request.headers_mut() = letter.headers;
-        *request.body_mut() = Some(reqwest::Body::wrap(Watched::new(letter.body.clone(), hop)));
-        hop.watch(client.execute(request)).await.map_err(|error| Trouble::of(&error, hop))
+        let headers = request.headers_mut();
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        headers.entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
+        hop.watch(client.request(request)).await.map_err(|error| Trouble::of(&error, hop))
     }
 
     /// Reads what is left of an answer, so that its connection can be used again; at most so much of it, or what the target
@@ -95,13 +130,33 @@ impl Wire {
     pub(crate) async fn drain(&self, mut answer: Response, most: Option<u64>, excerpt: &mut Excerpt) {
         let most = most.and_then(|most| usize::try_from(most).ok());
         let mut left = most.map_or(self.max_answer, |most| most.min(self.max_answer));
-        while let Ok(Some(chunk)) = answer.chunk().await {
+        while let Some(Ok(frame)) = answer.body_mut().frame().await {
+            let Some(chunk) = frame.data_ref() else { continue };
             excerpt.take(&chunk[..chunk.len().min(left)]);
             match left.checked_sub(chunk.len()) {
                 Some(rest) => left = rest,
                 None => return,
             }
         }
+    }
+}
+
+/// Looks up names as the guard allows.
+#[derive(Clone, Debug)]
+pub(crate) struct Names(Arc<Guard>);
+
+impl Service<Name> for Names {
+    type Response = std::vec::IntoIter<std::net::SocketAddr>;
+    type Error = DialError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, DialError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), DialError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let guard = Arc::clone(&self.0);
+        Box::pin(async move { Ok(guard.resolve(name.as_str()).await?.into_iter()) })
     }
 }
 

@@ -1,8 +1,9 @@
-//! What stood in the way of an answer, told from the errors of reqwest, hyper and rustls.
+//! What stood in the way of an answer, told from the errors of hyper and rustls.
 
 use std::{error::Error, io};
 
 use domain::Outcome;
+use hyper_util::client::legacy;
 use url::Url;
 
 use super::Hop;
@@ -34,7 +35,7 @@ impl From<DialError> for Trouble {
 }
 
 impl Trouble {
-    pub(super) fn of(error: &reqwest::Error, hop: &Hop) -> Self {
+    pub(super) fn of(error: &legacy::Error, hop: &Hop) -> Self {
         if let Some(error) = find::<DialError>(error) {
             return Self::of_dialling(error);
         }
@@ -42,7 +43,7 @@ impl Trouble {
             return Self::Tls(error.to_string());
         }
         if error.is_connect() {
-            return Self::Unconnected(if error.is_timeout() { "timed out".to_owned() } else { root(error) });
+            return Self::Unconnected(root(error));
         }
         if let Some(error) = find::<hyper::Error>(error) {
             if error.is_parse() {
@@ -104,7 +105,7 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// The last cause in a sentence; those above it tell the URL.
-fn root(error: &reqwest::Error) -> String {
+/// The last cause in a sentence; those above it say less.
+fn root(error: &legacy::Error) -> String {
     causes(error).skip(1).last().map_or_else(|| "the request could not be made".to_owned(), ToString::to_string)
 }

@@ -6,6 +6,7 @@
 
 use std::{
     convert::Infallible,
+    error::Error,
     future::Future,
     pin::Pin,
     sync::{
@@ -13,12 +14,16 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
+use http::Uri;
 use http_body::{Body, Frame, SizeHint};
-use tower_layer::Layer;
+use tokio::time::timeout;
 use tower_service::Service;
+
+type BoxError = Box<dyn Error + Send + Sync>;
 
 tokio::task_local! {
     static HOP: Hop;
@@ -90,40 +95,44 @@ impl Body for Watched {
     }
 }
 
-/// Puts a witness around the connector.
-#[derive(Clone, Copy)]
-pub(crate) struct WitnessLayer;
+/// Puts a witness around a connector: it tells the hop that dials when its connection is made, TLS included, and ends the
+/// dialling when it takes too long.
+#[derive(Clone, Debug)]
+pub(crate) struct Witness<S> {
+    connector: S,
+    timeout: Duration,
+}
 
-impl<S> Layer<S> for WitnessLayer {
-    type Service = Witness<S>;
+/// A connection was not made in time.
+#[derive(Debug, thiserror::Error)]
+#[error("timed out")]
+pub(crate) struct ConnectTimeout;
 
-    fn layer(&self, connector: S) -> Witness<S> {
-        Witness(connector)
+impl<S> Witness<S> {
+    pub(crate) fn new(connector: S, timeout: Duration) -> Self {
+        Self { connector, timeout }
     }
 }
 
-/// Tells the hop that dials when its connection is made, TLS included.
-#[derive(Clone)]
-pub(crate) struct Witness<S>(S);
-
-impl<S, R> Service<R> for Witness<S>
+impl<S> Service<Uri> for Witness<S>
 where
-    S: Service<R>,
+    S: Service<Uri>,
     S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
 {
     type Response = S::Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(context).map_err(Into::into)
     }
 
-    fn call(&mut self, request: R) -> Self::Future {
+    fn call(&mut self, uri: Uri) -> Self::Future {
         let hop = HOP.try_with(Hop::clone).ok();
-        let dialling = self.0.call(request);
+        let dialling = timeout(self.timeout, self.connector.call(uri));
         Box::pin(async move {
-            let connection = dialling.await?;
+            let connection = dialling.await.map_err(|_| ConnectTimeout)?.map_err(Into::into)?;
             if let Some(hop) = hop {
                 hop.0.connected.store(true, Ordering::Release);
             }
