@@ -72,26 +72,38 @@ impl Seat {
     /// Hands over a settlement of so many events; waits while the next group is full.
     pub async fn submit(&self, settlement: Settlement, events: usize) {
         let shared = &self.ledger.shared;
+        let mut settlement = Some(settlement);
+        if self.put(&mut settlement, events) {
+            return;
+        }
         loop {
             let room = shared.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            {
-                let mut pending = shared.lock();
-                if pending.events < shared.max_group || self.fenced.is_cancelled() {
-                    pending.put(self.cursor, self.epoch, settlement, events);
-                    let first = pending.since.is_none();
-                    pending.since.get_or_insert_with(Instant::now);
-                    let full = pending.events >= shared.max_group;
-                    drop(pending);
-                    if first || full {
-                        shared.filled.notify_one();
-                    }
-                    return;
-                }
+            if self.put(&mut settlement, events) {
+                return;
             }
             room.await;
         }
+    }
+
+    /// Takes the settlement, if there is room for it.
+    fn put(&self, settlement: &mut Option<Settlement>, events: usize) -> bool {
+        let shared = &self.ledger.shared;
+        let mut pending = shared.lock();
+        if pending.events >= shared.max_group && !self.fenced.is_cancelled() {
+            return false;
+        }
+        let Some(settlement) = settlement.take() else { return true };
+        pending.put(self.cursor, self.epoch, settlement, events);
+        let first = pending.since.is_none();
+        pending.since.get_or_insert_with(Instant::now);
+        let full = pending.events >= shared.max_group;
+        drop(pending);
+        if first || full {
+            shared.filled.notify_one();
+        }
+        true
     }
 
     /// Waits until everything that was handed over is committed, or dropped because it was fenced.

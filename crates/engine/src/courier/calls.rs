@@ -23,8 +23,9 @@ impl UnderWay {
         self.0.is_empty()
     }
 
+    /// Boxed, since a call is large and a task is moved about before it begins.
     pub fn begin(&mut self, call: impl Future<Output = (Ticket, Answer)> + std::marker::Send + 'static) {
-        self.0.spawn(call);
+        self.0.spawn(Box::pin(call));
     }
 
     /// The next that ends; `None` when none is under way.

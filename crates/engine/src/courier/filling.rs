@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{Row, window::Progress};
 use store::StoreError;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
@@ -27,12 +28,12 @@ enum Left {
 
 impl Walk<'_> {
     /// Fills the window. Gives the time to come back at, if anything is left to do.
-    pub(super) async fn fill(&mut self) -> Option<Duration> {
-        let (stop, fenced) = (self.courier.stop.clone(), self.seat.fenced().clone());
+    pub(super) async fn fill(&mut self, stop: &CancellationToken, fenced: &CancellationToken) -> Option<Duration> {
         let read = tokio::select! {
+            biased;
+            read = self.read() => read,
             () = stop.cancelled() => return None,
             () = fenced.cancelled() => return None,
-            read = self.read() => read,
         };
         match read {
             Ok(more) => {
@@ -80,8 +81,7 @@ impl Walk<'_> {
 
     async fn read_rows(&mut self) -> Result<Left, StoreError> {
         while self.window.wants_more() {
-            let safe = self.courier.safe.borrow().clone();
-            match self.reader.next(&safe, self.window.read_to()).await? {
+            match self.reader.next(&self.courier.safe, self.window.read_to()).await? {
                 Found::Row(row) => {
                     let router = self.courier.shared.router.load();
                     let gated = self.gates.are_before(&router, row.event_type());

@@ -5,11 +5,13 @@
 //! begins again from the row. It stops between calls, after the one in flight, and only once what it settled is
 //! committed.
 
+mod alarm;
 mod calls;
 mod crowd;
 mod filling;
 mod gates;
 mod reader;
+mod signals;
 mod walk;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use domain::{EventKey, Position, Router, Row, TargetId, Timestamp, TypeFilter};
 use store::{EventStore, PageRequest, StoreError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::{
     feed::{Feed, Page, Read},
@@ -80,7 +80,7 @@ impl Reader {
     }
 
     /// The next row that concerns the target, or how far there is none. `window_at` is where the window stands.
-    pub async fn next(&mut self, safe: &Safe, window_at: &EventKey) -> Result<Found, StoreError> {
+    pub async fn next(&mut self, safe: &watch::Receiver<Safe>, window_at: &EventKey) -> Result<Found, StoreError> {
         let router = self.router.load_full();
         // Definitions changed while a page was in hand: it is looked at again, and its own filter may be too narrow now.
         if self.open.as_ref().is_some_and(|open| open.revision != router.revision()) {
@@ -103,7 +103,7 @@ impl Reader {
         Ok(Found::Passed(page.end.clone(), page.end_date))
     }
 
-    async fn turn_the_page(&mut self, safe: &Safe, router: &Router) -> Result<bool, StoreError> {
+    async fn turn_the_page(&mut self, safe: &watch::Receiver<Safe>, router: &Router) -> Result<bool, StoreError> {
         let read = self.feed.read(&self.at);
         self.elsewhere = matches!(read, Read::Elsewhere);
         let (page, memory) = match read {
@@ -127,11 +127,12 @@ impl Reader {
 
     async fn own_page(
         &mut self,
-        safe: &Safe,
+        safe: &watch::Receiver<Safe>,
         router: &Router,
     ) -> Result<Option<(Page, OwnedSemaphorePermit)>, StoreError> {
         let kib = u32::try_from(PAGE_BYTES >> 10).expect("a page is small");
         let mut memory = Arc::clone(&self.memory).acquire_many_owned(kib).await.expect("the semaphore is never closed");
+        let safe = safe.borrow().clone();
         let nobody = TypeFilter { all: false, types: Vec::new(), groups: Vec::new() };
         let filter = router.filter(&self.target, &self.feed.instance).unwrap_or(nobody);
         let request = PageRequest {

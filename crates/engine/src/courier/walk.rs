@@ -11,13 +11,15 @@ use domain::{
     window::{Shape, Step, Ticket, Window},
 };
 use store::Claim;
-use tokio::{sync::watch, time::sleep};
+use tokio::sync::watch;
 
 use super::{
     Courier, Crowd,
+    alarm::Alarm,
     calls::{self, UnderWay},
     gates::Gates,
     reader::Reader,
+    signals::{Signal, Signals},
 };
 use crate::{Retry, clock, ledger::Seat};
 
@@ -58,6 +60,8 @@ pub(super) struct Walk<'a> {
     pub(super) gates: Gates,
     grown: watch::Receiver<u64>,
     calls: UnderWay,
+    signals: Signals,
+    alarm: Alarm,
     delays: Retry,
     pub(super) retries: Retries,
     /// Some event waits for the verdict of a target before this one.
@@ -92,9 +96,17 @@ impl<'a> Walk<'a> {
             shared.options.bulk_limit,
         );
         let place = Crowd::join(&shared.crowd);
+        let seat = shared.ledger.seat(cursor.id, cursor.epoch);
         let shape = Shape::of(&courier.target.borrow_and_update(), shared.options.lookahead, place.share());
         Self {
-            seat: shared.ledger.seat(cursor.id, cursor.epoch),
+            signals: Signals::new(
+                courier.stop.clone(),
+                seat.fenced().clone(),
+                courier.nudged.clone(),
+                courier.target.clone(),
+            ),
+            alarm: Alarm::default(),
+            seat,
             window: Window::resume(shared.options.policy.clone(), shape, &cursor, claim.failed),
             reader,
             gates: Gates::new(shared, cursor.target_id.clone(), cursor.instance_id.clone()),
@@ -127,10 +139,11 @@ impl<'a> Walk<'a> {
     }
 
     async fn go(&mut self) -> Ended {
+        let (stop, fenced) = (self.courier.stop.clone(), self.seat.fenced().clone());
         loop {
             self.window.set_max_bytes(self.place.share());
             self.read_broken_rows_again().await;
-            let mut wake = self.fill().await;
+            let mut wake = self.fill(&stop, &fenced).await;
             let flush = turn() != self.flushed;
             if !self.settle(flush, self.calls.is_empty()).await {
                 return Ended::Fenced;
@@ -198,6 +211,7 @@ impl<'a> Walk<'a> {
         if due && let Some((settlement, events)) = self.window.settlement(also_passed) {
             self.settled = clock::boottime();
             tokio::select! {
+                biased;
                 () = self.seat.submit(settlement, events) => {}
                 () = self.seat.fenced().cancelled() => {}
             }
@@ -213,16 +227,25 @@ impl<'a> Walk<'a> {
     async fn wait(&mut self, wake: Option<Duration>) {
         let now = clock::boottime();
         let next_turn = PASSED_FLUSH * u32::try_from(turn() + 1).unwrap_or(u32::MAX);
-        let wait = wake.map_or(next_turn, |at| at.min(next_turn)).saturating_sub(now);
+        let until = wake.map_or(next_turn, |at| at.min(next_turn));
         let idle = self.calls.is_empty();
-        if idle && wake.is_some() && wait > LONG_WAIT {
+        if idle && wake.is_some() && until.saturating_sub(now) > LONG_WAIT {
             if !self.gated {
                 self.window.shed();
             }
             self.reader.begin_after(self.window.read_to());
         }
         let room = self.window.wants_more();
+        // A slow endpoint does not keep memory that others wait for.
+        let patience = (!idle && self.reader.has_own_page()).then(|| now + LONG_WAIT);
+        let alarm = self.alarm.at(patience.map_or(until, |patience| until.min(patience)), now);
         tokio::select! {
+            biased;
+            signal = self.signals.next() => match signal {
+                Signal::Ended => {}
+                Signal::Nudged => self.retries = Retries::Due,
+                Signal::Target => self.take_up_the_target(),
+            },
             Some((ticket, answer)) = self.calls.next() => {
                 self.record(ticket, &answer);
                 // Whatever else has come meanwhile.
@@ -230,18 +253,14 @@ impl<'a> Walk<'a> {
                     self.record(ticket, &answer);
                 }
             }
-            () = self.courier.stop.cancelled() => {}
-            () = self.seat.fenced().cancelled() => {}
             _ = self.grown.changed(), if room => {}
             Ok(()) = self.courier.safe.changed(), if room && self.reader.elsewhere => {}
-            Ok(()) = self.courier.nudged.changed() => self.retries = Retries::Due,
             Ok(()) = self.gates.committed.changed(), if self.gated => {}
-            Ok(()) = self.courier.target.changed() => self.take_up_the_target(),
-            () = sleep(LONG_WAIT), if !idle && self.reader.has_own_page() => {
-                // A slow endpoint does not keep memory that others wait for.
-                self.reader.let_go(self.window.read_to());
+            () = alarm => {
+                if patience.is_some_and(|patience| patience < until) {
+                    self.reader.let_go(self.window.read_to());
+                }
             }
-            () = sleep(wait) => {}
         }
     }
 
