@@ -1,6 +1,6 @@
 //! Claims and commits.
 
-use domain::{CursorId, Epoch, FailedChange, FailedStatus, InstanceId, Position, Settlement};
+use domain::{CursorId, Epoch, EventKey, FailedChange, FailedStatus, InstanceId, Position, Settlement};
 use postrider_store::{FailedFilter, HorizonMark, Identity};
 
 use crate::state_support::{Fixture, at, connect, failed, id, key, on_both, settlement};
