@@ -14,9 +14,19 @@ lint:
 deny:
     cargo deny check
 
-# How much, how fast.
-bench:
-    scripts/with-postgres cargo test --release -p postrider --test it -- --ignored --nocapture --test-threads 1 bench
+# How much, how fast, against the limit of this machine; behind it what to measure: `just bench --only strict-1,latency`.
+bench *ARGS: bench-build
+    scripts/with-postgres target/release/postrider-bench {{ARGS}}
+
+# The daemon by itself first, so that the bench has no say in which features its libraries have.
+[private]
+bench-build:
+    cargo build --release --locked -p postrider
+    cargo build --release --locked -p postrider-bench
+
+# The pure parts that every event passes.
+bench-hot *ARGS:
+    cargo bench --locked -p postrider-bench --bench hot -- {{ARGS}}
 
 # Writers, crashes and frozen databases for a long time.
 soak:

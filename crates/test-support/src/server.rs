@@ -5,6 +5,7 @@
 
 use std::{
     env,
+    fmt::Write as _,
     fs::{self, File},
     io::ErrorKind,
     os::unix::fs::chown,
@@ -15,7 +16,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, getuid, kill_process};
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use url::Url;
 
@@ -48,14 +49,22 @@ struct User {
 impl PrivatePostgres {
     /// A running server. Durability is off; two-phase commits and replication are possible.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// As [`Self::start`], with settings of one's own, names and values as in `postgresql.conf`; they win.
+    pub async fn start_with(own: &[(&str, &str)]) -> Self {
         let mut server = Self::prepare();
         server.run("initdb", &["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]);
         let settings = "\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = off\n\
                         synchronous_commit = off\nfull_page_writes = off\nmax_connections = 100\n\
                         shared_buffers = '32MB'\nmax_prepared_transactions = 50\nwal_level = replica\n";
         let path = server.data().join("postgresql.conf");
-        let config = fs::read_to_string(&path).expect("initdb has written a configuration");
-        fs::write(&path, config + settings).expect("the folder is ours");
+        let mut config = fs::read_to_string(&path).expect("initdb has written a configuration") + settings;
+        for (name, value) in own {
+            writeln!(config, "{name} = '{value}'").expect("a string takes it");
+        }
+        fs::write(&path, config).expect("the folder is ours");
         server.launch().await;
         server
     }
@@ -80,6 +89,19 @@ impl PrivatePostgres {
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Runs one statement or several in the database `postgres`, as superuser.
+    pub async fn execute(&self, sql: &str) {
+        let mut connection = PgConnection::connect(&self.url()).await.expect("the server takes connections");
+        let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await;
+        done.unwrap_or_else(|error| panic!("the SQL failed: {error}\n{sql}"));
+    }
+
+    /// The process that all others of the server are children of.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.postmaster.as_ref().expect("the server has not been stopped").id()
     }
 
     /// A fresh database on this server.

@@ -1,0 +1,117 @@
+//! Whether it gets slower with the number of targets, and with what else is in the table.
+
+use anyhow::Result;
+
+use super::{Bench, tell};
+use crate::{
+    deliver::{Run, deliver},
+    receiver::Receiver,
+    report::Figure,
+    server::Store,
+    statements::Role,
+};
+
+/// How much slower, at most.
+const WITHIN: f64 = 0.2;
+
+/// Both.
+pub async fn run(bench: &Bench) -> Result<Vec<Figure>> {
+    let mut figures = with_targets(bench).await?;
+    figures.extend(with_events(bench).await?);
+    Ok(figures)
+}
+
+/// As many deliveries to few targets and to many.
+async fn with_targets(bench: &Bench) -> Result<Vec<Figure>> {
+    let few = (64, bench.options.size(3_000, 20));
+    let many = (bench.options.size(1_000, 128), bench.options.size(192, 10));
+    let mut rates = [Vec::new(), Vec::new()];
+    for round in bench.options.rounds() {
+        for ((targets, events), rates) in [few, many].into_iter().zip(&mut rates) {
+            tell("growth", round, &format!("{targets} targets"));
+            rates.push(to_all(bench, targets, events).await?.per_second);
+        }
+    }
+    let [slow, fast] = [&rates[1], &rates[0]];
+    Ok(vec![
+        Figure::new("growth", format!("delivered, {} targets", few.0), "/s", fast.clone()),
+        Figure::new("growth", format!("delivered, {} targets", many.0), "/s", slow.clone()),
+        Figure::ratio("growth", "many targets over few", slow, fast).at_least(1.0 - WITHIN),
+    ])
+}
+
+/// Delivers a backlog of which every event concerns every target.
+pub async fn to_all(bench: &Bench, targets: usize, events: usize) -> Result<Run> {
+    let mut store = bench.server.store().await;
+    store.append(events, "'user.human.added'").await;
+    store.settle().await;
+    let run = all(bench, &store, &store.database.url(), targets, events, "").await?;
+    bench.server.remove(store).await;
+    Ok(run)
+}
+
+async fn all(bench: &Bench, store: &Store, url: &str, targets: usize, events: usize, more: &str) -> Result<Run> {
+    store.forget_state().await;
+    let mut receiver = Receiver::start().await?;
+    let mut house = bench.house_at(url, "")?;
+    let names: Vec<_> = (0..targets).map(|number| format!("target{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        house.target(name, &receiver.url(number), more);
+    }
+    house.execution("{ all = true }", &names);
+    deliver(&house, &mut receiver, Some(&bench.server), &vec![events as u64; targets]).await
+}
+
+/// A table and what was seen of it, round by round.
+struct Table {
+    events: usize,
+    store: Store,
+    role: Role,
+    rates: Vec<f64>,
+    pages: Vec<f64>,
+}
+
+/// As many deliveries of the last events of tables of several sizes.
+async fn with_events(bench: &Bench) -> Result<Vec<Figure>> {
+    const TARGETS: usize = 64;
+    let delivered = bench.options.size(2_000, 50);
+    let mut sizes = vec![bench.options.size(10_000, 500), bench.options.size(1_000_000, 5_000)];
+    sizes.extend(bench.options.long.then_some(10_000_000));
+    let mut tables = Vec::new();
+    for events in sizes {
+        tell("growth", 1, &format!("writing {events} events"));
+        let mut store = bench.server.store().await;
+        store.append(events, "'user.human.added'").await;
+        store.settle().await;
+        let role = Role::create(&mut store).await;
+        tables.push(Table { events, store, role, rates: Vec::new(), pages: Vec::new() });
+    }
+    for round in bench.options.rounds() {
+        for table in &mut tables {
+            let Table { events, store, role, rates, pages } = table;
+            tell("growth", round, &format!("{events} events"));
+            role.forget(store).await;
+            let start = format!("start = \"{}\"", Store::behind(*events - delivered));
+            rates.push(all(bench, store, role.url(), TARGETS, delivered, &start).await?.per_second);
+            pages.push(role.page_time(store).await?);
+        }
+    }
+    let mut figures = Vec::new();
+    for table in &tables {
+        let Table { events, rates, pages, .. } = table;
+        figures.push(Figure::new("growth", format!("delivered, {events} events in the table"), "/s", rates.clone()));
+        figures.push(Figure::new("growth", format!("a page, {events} events in the table"), "ms", pages.clone()));
+    }
+    for table in &tables[1..] {
+        let (small, events) = (&tables[0], table.events);
+        let rate =
+            Figure::ratio("growth", format!("delivered, {events} over {}", small.events), &table.rates, &small.rates);
+        let page =
+            Figure::ratio("growth", format!("a page, {events} over {}", small.events), &table.pages, &small.pages);
+        figures.extend([rate.at_least(1.0 - WITHIN), page.at_most(1.0 + WITHIN)]);
+    }
+    for table in tables {
+        bench.server.remove(table.store).await;
+    }
+    Ok(figures)
+}
