@@ -14,15 +14,11 @@ lint:
 deny:
     cargo deny check
 
-# How much, how fast, against the limit of this machine; behind it what to measure: `just bench --only strict-1,latency`.
-bench *ARGS: bench-build
-    scripts/with-postgres target/release/postrider-bench {{ARGS}}
-
-# The daemon by itself first, so that the bench has no say in which features its libraries have.
-[private]
-bench-build:
+# How much, how fast, against the limit of this machine; behind it what to measure: `just bench --only strict-1,latency`. The
+# daemon is built by itself, so that the bench has no say in which features its libraries have.
+bench *ARGS:
     cargo build --release --locked -p postrider
-    cargo build --release --locked -p postrider-bench
+    scripts/with-postgres cargo run --release --locked -p postrider-bench -- {{ARGS}}
 
 # The pure parts that every event passes.
 bench-hot *ARGS:

@@ -1,9 +1,6 @@
 //! The proof: the running daemon against real databases, real writers and receivers that misbehave.
 
 mod attempts;
-mod bench;
-mod bench_endpoint;
-mod bench_scene;
 mod chaos;
 mod chaos_check;
 mod chaos_check_tests;
