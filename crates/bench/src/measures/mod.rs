@@ -66,6 +66,10 @@ pub async fn run(options: Options) -> Result<ExitCode> {
             Ok(figures) => report.add(figures),
             Err(error) => report.problems.push(Problem { measure: measure.name(), error: format!("{error:#}") }),
         }
+        // What is had is kept, should the rest be cut short.
+        if let Some(path) = &bench.options.json {
+            report.write(path)?;
+        }
     }
     if let Some(path) = &bench.options.plot {
         match plot::run(&bench, path).await {
