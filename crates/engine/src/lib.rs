@@ -15,6 +15,7 @@ mod attempts;
 mod clock;
 mod courier;
 mod feed;
+mod feeds;
 mod figures;
 mod lease;
 mod ledger;

@@ -23,7 +23,8 @@ use super::{
 };
 use crate::{
     courier::{Courier, Shared},
-    tail::{Feeds, Sight},
+    feeds::Feeds,
+    tail::Sight,
 };
 
 /// A task of the daemon, by what it was when it ended.

@@ -24,15 +24,8 @@ use tracing::{error, info, warn};
 use webhook::Deliverer;
 
 use crate::{
-    Options, Retry, Status,
-    attempts::Attempts,
-    clock, courier,
-    lease::Held,
-    ledger::Ledger,
-    limit::Limits,
-    sweeper,
-    tail::{Feeds, Tail},
-    verdicts::Verdicts,
+    Options, Retry, Status, attempts::Attempts, clock, courier, feeds::Feeds, lease::Held, ledger::Ledger,
+    limit::Limits, sweeper, tail::Tail, verdicts::Verdicts,
 };
 use crew::{Crew, Task};
 use share::Share;

@@ -4,34 +4,33 @@
 //! the horizon (`store` reads, `domain::Horizon` decides) and then pages up to it, instance by instance. Nothing is ever read
 //! past the horizon. Trouble with the store is reported once and waited out; the couriers wait with it.
 //!
-//! When the server behind the connection changes (a failover, a restored copy), nothing is read until the last row that
-//! was read is found again and the store has not fallen behind the watermark: a store that lost events would otherwise
-//! have its gap skipped in silence.
+//! The parts: [`horizon`] takes the horizon and tells who holds it; [`server`] makes sure that a server that is new has
+//! everything that was read.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod horizon;
+mod server;
 
-use domain::{EventKey, Horizon, HorizonReading, InstanceId, Position, Writer};
-use store::{EventStore, HorizonMark, Identity, PageRequest, StoreError};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use domain::{EventKey, Horizon, InstanceId, Position};
+use store::{EventStore, HorizonMark, Identity, PageRequest};
 use tokio::{
-    sync::{Notify, watch},
+    sync::watch,
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+pub(crate) use self::horizon::{Safe, Sight};
+use self::server::TailError;
 use crate::{
     Options, Retry, Status, clock,
     feed::{Feed, Page},
+    feeds::Feeds,
 };
 
 /// How often the way in which positions are stamped is looked at again, for an upgrade of ZITADEL in between.
 const EXAMINE: Duration = Duration::from_mins(1);
-/// A writer that holds the horizon for longer is worth a line in the log.
-const LONG_HELD: Duration = Duration::from_secs(5);
 /// Memory for all feeds together, in bytes.
 const MEMORY: usize = 48 << 20;
 /// A page takes no more, unless a single event does.
@@ -42,76 +41,6 @@ const HELD_BACK: Duration = Duration::from_millis(20);
 const MIN_PROBE: Duration = Duration::from_millis(5);
 /// The horizon is taken at least so often, so that its holder is known and `now` is recent.
 const MAX_PROBE: Duration = Duration::from_secs(1);
-
-/// Why the tail cannot read on.
-#[derive(Debug, thiserror::Error)]
-enum TailError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A restored or failed-over copy that lacks what was already read.
-    #[error(
-        "another server answers for the event store, and it ends at {head}, before {watermark} up to where events were read: it has lost events. \
-         Nothing is sent until it has caught up; if they are gone for good, stop the daemon, move each cursor with \
-         `postrider cursor seek NAME --to PLACE --accept-lost`, and start it again"
-    )]
-    FellBehind { head: Position, watermark: Position },
-    /// As before, found by an event.
-    #[error(
-        "another server answers for the event store, and it does not have the event at {key}, which was read before: it has lost events. \
-         Nothing is sent; if they are gone for good, move the cursors with `postrider cursor seek`"
-    )]
-    LostEvent { key: EventKey },
-}
-
-/// The feeds of all instances that have couriers.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Feeds {
-    feeds: Arc<Mutex<BTreeMap<InstanceId, Arc<Feed>>>>,
-    hungry: Arc<Notify>,
-}
-
-impl Feeds {
-    /// The feed of an instance, made when there is none: it begins after `start`.
-    pub fn of(&self, instance: &InstanceId, start: &EventKey) -> Arc<Feed> {
-        let mut feeds = self.feeds.lock().expect("no holder of this lock panics");
-        let made = || Arc::new(Feed::new(instance.clone(), start.clone(), Arc::clone(&self.hungry)));
-        let feed = Arc::clone(feeds.entry(instance.clone()).or_insert_with(made));
-        self.hungry.notify_one();
-        feed
-    }
-
-    /// Where the most advanced cursor of each instance stands now. A place between events was chosen by an operator, or
-    /// nothing was sent there: a feed whose last event was lost goes on from it.
-    pub fn cursors_stand_at(&self, furthest: &HashMap<InstanceId, EventKey>) {
-        for feed in self.all() {
-            if let Some(place) = furthest.get(&feed.instance).filter(|key| key.is_edge()) {
-                feed.restart_if_lost(place);
-            }
-        }
-    }
-
-    fn all(&self) -> Vec<Arc<Feed>> {
-        self.feeds.lock().expect("no holder of this lock panics").values().cloned().collect()
-    }
-}
-
-/// Up to where it is safe to read, and from which server: a page from another one proves nothing.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Safe {
-    pub position: Position,
-    pub identity: Option<Identity>,
-}
-
-/// What the tail lets others see.
-#[derive(Clone, Debug)]
-pub(crate) struct Sight {
-    /// Up to where it is safe to read.
-    pub safe: watch::Receiver<Safe>,
-    /// What the ledger persists of it.
-    pub mark: watch::Receiver<Option<HorizonMark>>,
-    /// The instances that have events.
-    pub instances: watch::Receiver<Vec<InstanceId>>,
-}
 
 /// See the module's head.
 pub(crate) struct Tail {
@@ -210,11 +139,10 @@ impl Tail {
                 }
             };
             if !pause.is_zero() {
-                let hungry = Arc::clone(&self.feeds.hungry);
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = sleep(pause) => {}
-                    () = hungry.notified() => {}
+                    () = self.feeds.hungry() => {}
                 }
             }
         }
@@ -290,97 +218,6 @@ impl Tail {
         let bytes = page.rows.iter().map(domain::Row::weight).sum();
         feed.append(Page::new(page.rows, end, bytes), page.more, share);
         Ok(true)
-    }
-
-    async fn take_the_horizon(&mut self) -> Result<(), TailError> {
-        let probe = self.events.probe().await?;
-        if self.identity.is_some() && self.identity != probe.identity {
-            self.make_sure_of_the_new_server(probe.head).await?;
-        }
-        if probe.head < self.head {
-            warn!(
-                from = %self.head, to = %probe.head,
-                "the event store's end went back, as a clock that is set back does; events stamped before the horizon would not be seen"
-            );
-        }
-        self.head = probe.head;
-        let HorizonReading { safe, head, holder } = self.horizon.advance(probe.head, &probe.writers);
-        self.identity = probe.identity;
-        self.probed = Some(Instant::now());
-        self.held_back = safe < head;
-        self.tell_who_holds(holder.as_ref());
-        self.status.horizon(safe, head, holder.as_ref(), clock::wall());
-        let seen = Safe { position: safe, identity: self.identity.clone() };
-        self.safe.send_if_modified(|known| {
-            *known != seen && {
-                known.clone_from(&seen);
-                true
-            }
-        });
-        let mark = HorizonMark { watermark: safe, identity: self.identity.clone() };
-        self.mark.send_replace(Some(mark));
-        Ok(())
-    }
-
-    /// A writer that holds the horizon for long is named once, and so is the end of it.
-    fn tell_who_holds(&mut self, holder: Option<&Writer>) {
-        let Some(holder) = holder else {
-            if let Some((_, since, true)) = self.holder.take() {
-                info!(held_for = ?since.elapsed(), "nobody holds the horizon any more");
-            }
-            return;
-        };
-        let (vxid, since, told) = self.holder.get_or_insert_with(|| (holder.vxid.clone(), Instant::now(), false));
-        if *vxid != holder.vxid {
-            (*vxid, *told) = (holder.vxid.clone(), false);
-        }
-        if !*told && since.elapsed() >= LONG_HELD {
-            *told = true;
-            warn!(
-                pid = holder.pid,
-                role = holder.role,
-                application = holder.application,
-                state = holder.state,
-                open_since = holder.since.map(tracing::field::display),
-                "an open transaction may still write events: nothing behind it is sent until it ends"
-            );
-        }
-    }
-
-    /// A page from another server than the horizon's proves nothing.
-    fn same_server(&self, identity: Option<&Identity>) -> Result<(), TailError> {
-        if identity == self.identity.as_ref() {
-            return Ok(());
-        }
-        Err(StoreError::Switched.into())
-    }
-
-    async fn make_sure_of_the_new_server(&self, head: Position) -> Result<(), TailError> {
-        if head < self.horizon.safe() {
-            return Err(TailError::FellBehind { head, watermark: self.horizon.safe() });
-        }
-        let feeds = self.feeds.all();
-        let without_feed =
-            self.stood.iter().filter(|(instance, _)| feeds.iter().all(|feed| feed.instance != **instance));
-        for key in without_feed.map(|(_, key)| key) {
-            self.make_sure_of(key).await?;
-        }
-        for feed in feeds {
-            self.make_sure_of(&feed.end()).await.inspect_err(|error| {
-                if matches!(error, TailError::LostEvent { .. }) {
-                    feed.end_is_lost();
-                }
-            })?;
-        }
-        info!("the event store is served by another server now; the last events read are there, reading goes on");
-        Ok(())
-    }
-
-    async fn make_sure_of(&self, key: &EventKey) -> Result<(), TailError> {
-        if !key.is_edge() && self.events.event(key).await?.is_none() {
-            return Err(TailError::LostEvent { key: key.clone() });
-        }
-        Ok(())
     }
 
     /// A full sweep every `requeue_every`; between sweeps the recently active ones.
