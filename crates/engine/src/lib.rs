@@ -28,6 +28,7 @@ mod supervisor;
 mod sweeper;
 mod tail;
 mod verdicts;
+mod waking;
 
 pub use options::{DeliveryLog, Options};
 pub use resolve::{ResolveError, Resolved, resolve_start};

@@ -74,6 +74,8 @@ pub struct Status {
     failed_events: Family<Failed, Gauge>,
     horizon_delay: Gauge<f64, AtomicU64>,
     horizon_holder: Family<Holder, Gauge<f64, AtomicU64>>,
+    listening: Gauge,
+    notifications: Counter,
     leads: Gauge,
     leased_targets: Gauge,
     commits: Counter,
@@ -108,6 +110,8 @@ impl Default for Status {
             failed_events: Family::default(),
             horizon_delay: Gauge::default(),
             horizon_holder: Family::default(),
+            listening: Gauge::default(),
+            notifications: Counter::default(),
             leads: Gauge::default(),
             leased_targets: Gauge::default(),
             commits: Counter::default(),
@@ -150,6 +154,16 @@ impl Status {
             "Who holds the horizon back, and for how long",
             Unit::Seconds,
             self.horizon_holder.clone(),
+        );
+        registry.register(
+            "event_store_listening",
+            "1 while notifications of the event store are listened to",
+            self.listening.clone(),
+        );
+        registry.register(
+            "event_store_notifications",
+            "Notifications of the event store that were heard",
+            self.notifications.clone(),
         );
         registry.register("leads", "1 while this daemon is one of those that share the targets", self.leads.clone());
         registry.register("leased_targets", "Targets that this daemon serves", self.leased_targets.clone());
@@ -264,6 +278,15 @@ impl Status {
 
     pub(crate) fn events_failed(&self, error: &dyn Error) {
         self.lock().events_trouble = Some(error.to_string());
+    }
+
+    /// Whether notifications of the event store are listened to.
+    pub(crate) fn listens(&self, listens: bool) {
+        self.listening.set(i64::from(listens));
+    }
+
+    pub(crate) fn notified(&self) {
+        self.notifications.inc();
     }
 
     pub(crate) fn leads(&self, leads: bool) {

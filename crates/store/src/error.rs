@@ -48,6 +48,24 @@ pub enum StoreError {
     /// Two statements of one look were answered by different servers: a failover, or a pooler that splits reads.
     #[error("the database server changed between two statements")]
     Switched,
+    /// This role may not change the notify trigger.
+    #[error("nothing was changed, since this role may not: {missing}")]
+    NotAllowed {
+        /// What would have to be granted, as SQL, or who could do it.
+        missing: String,
+    },
+    /// The events table could not be locked for a moment.
+    #[error(
+        "nothing was changed: a transaction that is open on the events table is in the way, and others would have had to wait; \
+         try again when it has ended"
+    )]
+    InUse,
+    /// What is said to a listener is not heard.
+    #[error("LISTEN is taken, but no notification comes through, as behind a pooler in transaction mode")]
+    Deaf,
+    /// The connection on which notifications come is gone.
+    #[error("the connection that listened has ended")]
+    ListenerLost,
     /// Something stored cannot be read.
     #[error("failed to {operation}: {reason}")]
     Invalid {
@@ -174,7 +192,7 @@ impl StoreError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Timeout { .. } | Self::Standby | Self::Switched => true,
+            Self::Timeout { .. } | Self::Standby | Self::Switched | Self::InUse | Self::ListenerLost => true,
             Self::Database { source, .. } | Self::Migrate { source: MigrateError::Execute(source) } => {
                 is_transient(source)
             }

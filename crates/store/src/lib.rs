@@ -13,8 +13,8 @@ mod state;
 
 pub use error::StoreError;
 pub use events::{
-    Columns, EventStore, EventStoreOptions, Finding, HorizonSource, Identity, NewEvent, Page, PageRequest,
-    PostgresEvents, Probe, SCAN_BOUND, Severity, SqliteEvents, Table,
+    Columns, EventStore, EventStoreOptions, Finding, HorizonSource, Identity, Listener, NewEvent, Notifies, Page,
+    PageRequest, PostgresEvents, Probe, SCAN_BOUND, Severity, SqliteEvents, Table, TriggerChange, TriggerChanged,
 };
 pub use state::{
     Attempt, AttemptFilter, AttemptId, AuditEntry, AuditFilter, By, Claim, Crowd, DaemonLock, DefinitionsChange,

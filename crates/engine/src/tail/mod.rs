@@ -1,22 +1,23 @@
 //! The tail: reads the events table up to the horizon, once for everybody.
 //!
-//! One task for a store. While nothing is new it asks one cheap question every `poll_interval`; when something is, it takes
-//! the horizon (`store` reads, `domain::Horizon` decides) and then pages up to it, instance by instance. Nothing is ever read
+//! One task for a store. While nothing is new it asks one cheap question every `poll_interval`, or when it is told that there is
+//! something (`waking`); when something is, it takes the horizon (`store` reads, `domain::Horizon` decides) and then pages up to it, instance by instance. Nothing is ever read
 //! past the horizon. Trouble with the store is reported once and waited out; the couriers wait with it.
 //!
 //! The parts: [`horizon`] takes the horizon and tells who holds it; [`server`] makes sure that a server that is new has
-//! everything that was read.
+//! everything that was read; [`instances`] finds those that are new.
 
 mod horizon;
+mod instances;
 mod server;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{EventKey, Horizon, InstanceId, Position};
-use store::{EventStore, HorizonMark, Identity, PageRequest};
+use store::{EventStore, HorizonMark, HorizonSource, Identity, PageRequest};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -24,9 +25,10 @@ use tracing::{debug, info, warn};
 pub(crate) use self::horizon::{Safe, Sight};
 use self::server::TailError;
 use crate::{
-    Options, Retry, Status, clock,
+    Options, Retry, Status,
     feed::{Feed, Page},
     feeds::Feeds,
+    waking::Waking,
 };
 
 /// How often the way in which positions are stamped is looked at again, for an upgrade of ZITADEL in between.
@@ -37,10 +39,20 @@ const MEMORY: usize = 48 << 20;
 pub(crate) const PAGE_BYTES: usize = 1 << 20;
 /// While the horizon is held back it is looked at again after this.
 const HELD_BACK: Duration = Duration::from_millis(20);
-/// At most 200 horizon polls a second.
+/// At most 200 horizon polls a second, and no more looks than that because somebody says that there is something.
 const MIN_PROBE: Duration = Duration::from_millis(5);
 /// The horizon is taken at least so often, so that its holder is known and `now` is recent.
 const MAX_PROBE: Duration = Duration::from_secs(1);
+
+/// What is to be done after a look.
+enum Next {
+    /// Something was read: there may be more.
+    GoOn,
+    /// Something is there, or may be, but not within the horizon yet.
+    HeldBack,
+    /// Nothing is there.
+    Idle,
+}
 
 /// See the module's head.
 pub(crate) struct Tail {
@@ -48,6 +60,10 @@ pub(crate) struct Tail {
     options: Options,
     feeds: Feeds,
     status: Arc<Status>,
+    waking: Arc<Waking>,
+    /// This look is made because somebody said that there is something.
+    woken: bool,
+    began: Instant,
     horizon: Horizon,
     identity: Option<Identity>,
     /// The furthest cursors at the start, until there are feeds.
@@ -82,8 +98,11 @@ impl Tail {
         let (instances, instances_seen) = watch::channel(Vec::new());
         let tail = Self {
             events,
-            options,
             feeds,
+            waking: Arc::new(Waking::new(options.poll_interval, Arc::clone(&status))),
+            woken: false,
+            began: Instant::now(),
+            options,
             status,
             horizon: Horizon::resume(watermark),
             identity,
@@ -103,24 +122,41 @@ impl Tail {
     }
 
     /// Reads until `stop`.
-    pub async fn run(mut self, stop: &CancellationToken) {
+    pub async fn run(self, stop: &CancellationToken) {
+        let (waking, events) = (Arc::clone(&self.waking), self.events.clone());
+        tokio::select! {
+            () = self.look_again_and_again(stop) => {}
+            never = waking.listen(&events) => match never {},
+        }
+    }
+
+    async fn look_again_and_again(mut self, stop: &CancellationToken) {
         let retry = Retry::default();
         let mut failed = 0;
         let mut told = String::new();
         while !stop.is_cancelled() {
-            let round = tokio::select! {
+            let looked = tokio::select! {
                 () = stop.cancelled() => return,
-                round = self.round() => round,
+                looked = self.look() => looked,
             };
-            let pause = match round {
-                Ok(pause) => {
+            self.woken = false;
+            // Whether somebody who says that there is something is listened to.
+            let (pause, heeds) = match looked {
+                Ok(next) => {
                     if failed > 0 {
                         info!("the event store can be read again");
                         failed = 0;
                         told.clear();
                     }
                     self.status.events_readable();
-                    pause
+                    match next {
+                        Next::GoOn => continue,
+                        // By the starts of transactions nothing can be read the sooner for another that has ended now.
+                        Next::HeldBack => {
+                            (HELD_BACK.min(self.options.poll_interval), self.events.source() != HorizonSource::TxStart)
+                        }
+                        Next::Idle => (self.waking.idle(), true),
+                    }
                 }
                 Err(error) => {
                     failed += 1;
@@ -135,24 +171,30 @@ impl Tail {
                     }
                     // After an outage it may be another version of the store.
                     self.examined = Instant::now().checked_sub(EXAMINE).unwrap_or(self.examined);
-                    retry.delay(failed)
+                    (retry.delay(failed), false)
                 }
             };
-            if !pause.is_zero() {
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = sleep(pause) => {}
-                    () = self.feeds.hungry() => {}
-                }
+            let may_look = self.probed.map_or(self.began, |probed| probed.max(self.began)) + MIN_PROBE;
+            let woken = async {
+                self.waking.woken().await;
+                sleep_until(may_look).await;
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(pause) => {}
+                () = self.feeds.hungry() => {}
+                () = woken, if heeds => self.woken = true,
             }
         }
     }
 
-    /// One look at the store; how long to wait before the next.
-    async fn round(&mut self) -> Result<Duration, TailError> {
-        if self.examined.elapsed() >= EXAMINE {
+    /// One look at the store.
+    async fn look(&mut self) -> Result<Next, TailError> {
+        self.began = Instant::now();
+        if self.examined.elapsed() >= EXAMINE.min(self.options.requeue_every) {
             self.events.reexamine().await?;
             self.examined = Instant::now();
+            self.waking.examined();
         }
         self.look_for_instances().await?;
         let all = self.feeds.all();
@@ -165,16 +207,18 @@ impl Tail {
             .filter(|feed| !feed.has_more())
             .map(|feed| (feed.instance.clone(), feed.end().position))
             .collect();
-        let fresh = if ends.is_empty() { Vec::new() } else { self.events.fresh(&ends).await? };
+        // Where it can only be one instance that has something new, and that can be read at once, the page tells.
+        let guessed = self.woken && ends.len() == 1 && self.events.source() != HorizonSource::TxStart;
+        let fresh = match &ends[..] {
+            [] => Vec::new(),
+            [(instance, _)] if guessed => vec![instance.clone()],
+            ends => self.events.fresh(ends).await?,
+        };
         let reads: Vec<_> =
             feeds.into_iter().filter(|feed| feed.has_more() || fresh.contains(&feed.instance)).collect();
         let due = self.probed.is_none_or(|probed| probed.elapsed() >= MAX_PROBE);
         if reads.is_empty() && !due {
-            return Ok(if self.held_back {
-                HELD_BACK.min(self.options.poll_interval)
-            } else {
-                self.options.poll_interval
-            });
+            return Ok(if self.held_back { Next::HeldBack } else { Next::Idle });
         }
         if due || self.probed.is_none_or(|probed| probed.elapsed() >= MIN_PROBE) {
             self.take_the_horizon().await?;
@@ -190,11 +234,13 @@ impl Tail {
         if let Some(error) = trouble {
             return Err(error);
         }
-        Ok(match (read_something, reads.is_empty()) {
-            (true, _) => Duration::ZERO,
-            // Something is there, but beyond the horizon.
-            (false, false) => HELD_BACK.min(self.options.poll_interval),
-            (false, true) => self.options.poll_interval,
+        let something_is_there = !reads.is_empty() && !guessed;
+        Ok(if read_something {
+            Next::GoOn
+        } else if something_is_there || (guessed && self.held_back) {
+            Next::HeldBack
+        } else {
+            Next::Idle
         })
     }
 
@@ -218,33 +264,5 @@ impl Tail {
         let bytes = page.rows.iter().map(domain::Row::weight).sum();
         feed.append(Page::new(page.rows, end, bytes), page.more, share);
         Ok(true)
-    }
-
-    /// A full sweep every `requeue_every`; between sweeps the recently active ones.
-    async fn look_for_instances(&mut self) -> Result<(), TailError> {
-        let sweep = self.swept.is_none_or(|swept| swept.elapsed() >= self.options.requeue_every);
-        if !sweep && (!self.events.has_instances() || self.looked.elapsed() < MAX_PROBE) {
-            return Ok(());
-        }
-        let found = if sweep {
-            for feed in self.feeds.all() {
-                feed.read_again();
-            }
-            self.events.instances().await?
-        } else {
-            let since = clock::wall() - domain::SignedDuration::from_secs(10);
-            self.events.recent_instances(since).await?
-        };
-        self.looked = Instant::now();
-        if sweep {
-            self.swept = Some(Instant::now());
-        }
-        self.instances.send_if_modified(|known| {
-            let new: Vec<_> = found.into_iter().filter(|instance| !known.contains(instance)).collect();
-            let any = !new.is_empty();
-            known.extend(new);
-            any
-        });
-        Ok(())
     }
 }

@@ -19,8 +19,8 @@ use domain::{EventKey, EventType, InstanceId, Position, Row, Timestamp};
 
 pub use options::{Columns, EventStoreOptions, HorizonSource, Table};
 pub use page::{Page, PageRequest, SCAN_BOUND};
-pub use postgres::PostgresEvents;
-pub use report::{Finding, Identity, Probe, Severity};
+pub use postgres::{Listener, PostgresEvents, TriggerChange, TriggerChanged};
+pub use report::{Finding, Identity, Notifies, Probe, Severity};
 pub use sqlite::{NewEvent, SqliteEvents};
 
 use crate::StoreError;
@@ -98,6 +98,39 @@ impl EventStore {
         }
     }
 
+    /// Whether whoever adds events says so, as it was when the table was last examined.
+    #[must_use]
+    pub fn notifies(&self) -> Notifies {
+        match self {
+            Self::Postgres(store) => store.notifies(),
+            Self::Sqlite(_) => Notifies::Never,
+        }
+    }
+
+    /// Listens for whoever adds events. [`StoreError::Deaf`] where nothing is heard although it is said.
+    pub async fn listen(&self) -> Result<Listener, StoreError> {
+        match self {
+            Self::Postgres(store) => store.listen().await,
+            Self::Sqlite(_) => Err(no_trigger()),
+        }
+    }
+
+    /// Adds the notify trigger or takes it away, where it is not so already. [`StoreError::NotAllowed`] without the rights, [`StoreError::InUse`] while a writer is in the way; nothing is changed then.
+    pub async fn change_trigger(&self, change: TriggerChange) -> Result<TriggerChanged, StoreError> {
+        match self {
+            Self::Postgres(store) => store.change_trigger(change).await,
+            Self::Sqlite(_) => Err(no_trigger()),
+        }
+    }
+
+    /// The SQL that does the same, for somebody with the rights.
+    pub async fn trigger_sql(&self, change: TriggerChange) -> Result<String, StoreError> {
+        match self {
+            Self::Postgres(store) => store.trigger_sql(change).await,
+            Self::Sqlite(_) => Err(no_trigger()),
+        }
+    }
+
     /// What an operator should know about this store.
     pub async fn check(&self) -> Result<Vec<Finding>, StoreError> {
         each!(self, store => store.check().await)
@@ -163,6 +196,10 @@ impl EventStore {
     }
 }
 
+fn no_trigger() -> StoreError {
+    StoreError::Unusable { reason: "SQLite has nothing to notify another process with".to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{EventStore, EventStoreOptions, PageRequest};
@@ -177,6 +214,7 @@ mod tests {
         moves(store.reexamine());
         moves(store.check());
         moves(store.instances());
+        moves(store.listen());
         moves(store.fresh(&[]));
         moves(store.probe());
         moves(store.page(request));

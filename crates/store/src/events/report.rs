@@ -24,6 +24,17 @@ pub struct Identity {
     pub timeline: i64,
 }
 
+/// Whether those who add events say so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notifies {
+    /// There is no trigger.
+    Never,
+    /// Some do: events can come in another way, as through a partition that is new.
+    Sometimes,
+    /// However they are added.
+    Always,
+}
+
 /// How bad a finding is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Severity {

@@ -5,6 +5,7 @@ extern crate postrider_store as store;
 
 mod events_custom;
 mod events_horizon;
+mod events_notify;
 mod events_paging;
 mod events_payload;
 mod events_sqlite;

@@ -4,13 +4,13 @@ use domain::Writer;
 use sqlx::{PgConnection, Row as _};
 
 use super::{
-    PostgresEvents,
+    Listener, PostgresEvents,
     connection::{LONG, acquire},
     layout::{Column, Examined},
 };
 use crate::{
     StoreError,
-    events::{Finding, HorizonSource, Probe},
+    events::{Finding, HorizonSource, Notifies, Probe},
 };
 
 const OPERATION: &str = "check the event store";
@@ -45,6 +45,7 @@ pub(super) async fn check(store: &PostgresEvents) -> Result<Vec<Finding>, StoreE
     };
     let mut findings = found.map_err(StoreError::database(OPERATION))?;
     findings.extend(horizon(&examined));
+    findings.push(notifications(store, &examined).await?);
     findings.push(identity(&probe));
     findings.extend(probe.writers.iter().map(|writer| open(writer, examined.source)));
     if probe.writers.is_empty() {
@@ -135,6 +136,36 @@ fn horizon(examined: &Examined) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// Whether the daemon is told of events, or has to ask.
+async fn notifications(store: &PostgresEvents, examined: &Examined) -> Result<Finding, StoreError> {
+    const SUBJECT: &str = "notify trigger";
+    let notifies = examined.trigger.notifies();
+    if notifies == Notifies::Never {
+        let text = "there is none: the daemon asks for new events every projection.poll_interval; `postrider migrate \
+                    --notify-trigger` adds one, so that it is told of them at once, which costs the writers a little";
+        return Ok(Finding::ok(SUBJECT, text));
+    }
+    match Listener::start(store).await {
+        Ok(_) => {}
+        Err(StoreError::Deaf) => {
+            let text =
+                format!("it is there, but is not heard: {}; event_store.url should go past it", StoreError::Deaf);
+            return Ok(Finding::warning(SUBJECT, text));
+        }
+        Err(error) => return Err(error),
+    }
+    if notifies == Notifies::Always {
+        return Ok(Finding::ok(SUBJECT, "commits wake the daemon, which asks by itself every second at most"));
+    }
+    let silent: Vec<_> = examined.trigger.silent().map(|relation| relation.name.to_string()).collect();
+    let text = format!(
+        "it is missing or switched off on {}, so the daemon still asks every projection.poll_interval; \
+         `postrider migrate --notify-trigger` adds it there too",
+        silent.join(", ")
+    );
+    Ok(Finding::warning(SUBJECT, text))
 }
 
 fn identity(probe: &Probe) -> Finding {

@@ -25,6 +25,8 @@ pub(super) const SHORT: Duration = Duration::from_secs(10);
 pub(super) const LONG: Duration = Duration::from_secs(35);
 
 const CONNECT: Duration = Duration::from_secs(10);
+/// A connection that was not used for so long is asked whether it is still there before it is used.
+const UNUSED: Duration = Duration::from_secs(1);
 const MAX_CONNECTIONS: u32 = 8;
 
 /// What every session is set to.
@@ -46,8 +48,8 @@ const WHO_AM_I: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000
 pub(super) struct OwnSessions(Arc<Mutex<Vec<(i32, i64)>>>);
 
 impl OwnSessions {
-    /// More than the pool can hold, so that only closed ones are forgotten.
-    const KEPT: usize = 8 * MAX_CONNECTIONS as usize;
+    /// Far more than are open at a time, so that only closed ones are forgotten.
+    const KEPT: usize = 32 * MAX_CONNECTIONS as usize;
 
     fn add(&self, pid: i32, started: i64) {
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,23 +74,48 @@ pub(super) fn pool(url: &str) -> Result<(PgPool, OwnSessions), StoreError> {
         None => options.application_name("postrider"),
     };
     let sessions = OwnSessions::default();
-    let known = sessions.clone();
-    let pool = PgPoolOptions::new()
+    let pool = prepared(&sessions)
         .max_connections(MAX_CONNECTIONS)
-        .acquire_timeout(CONNECT)
         .idle_timeout(Duration::from_mins(5))
-        .after_connect(move |connection, _| {
-            let known = known.clone();
+        // A question to the server before each statement would double the way of every event. What was used just now is
+        // taken as it is; if it is broken after all, the statement says so and is made again.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
             Box::pin(async move {
-                sqlx::raw_sql(SETTINGS).execute(&mut *connection).await?;
-                if let Some(row) = sqlx::query(WHO_AM_I).fetch_optional(&mut *connection).await? {
-                    known.add(row.try_get(0)?, row.try_get(1)?);
+                if meta.idle_for >= UNUSED {
+                    connection.ping().await?;
                 }
-                Ok(())
+                Ok(true)
             })
         })
         .connect_lazy_with(options);
     Ok((pool, sessions))
+}
+
+/// As [`pool`], for one connection that is kept until it breaks. It is named after what it does.
+pub(super) fn pool_of_one(like: &PgPool, sessions: &OwnSessions, does: &str) -> PgPool {
+    let options = PgConnectOptions::clone(&like.connect_options());
+    let name = format!("{} {does}", options.get_application_name().unwrap_or_default());
+    prepared(sessions)
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .connect_lazy_with(options.application_name(&name))
+}
+
+/// Connections that are set up as all are, and known as our own.
+fn prepared(sessions: &OwnSessions) -> PgPoolOptions {
+    let known = sessions.clone();
+    PgPoolOptions::new().acquire_timeout(CONNECT).after_connect(move |connection, _| {
+        let known = known.clone();
+        Box::pin(async move {
+            sqlx::raw_sql(SETTINGS).execute(&mut *connection).await?;
+            if let Some(row) = sqlx::query(WHO_AM_I).fetch_optional(&mut *connection).await? {
+                known.add(row.try_get(0)?, row.try_get(1)?);
+            }
+            Ok(())
+        })
+    })
 }
 
 /// Whether the server can be reached at all. The pool would go on trying for as long as it may, and then only say that it has

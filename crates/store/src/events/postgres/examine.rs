@@ -7,6 +7,7 @@ use sqlx::{PgConnection, Row as _};
 use super::{
     layout::{Column, Examined, Layout, SequenceFound, TableName, wanted},
     stamp,
+    trigger::NotifyTrigger,
 };
 use crate::{
     StoreError,
@@ -86,7 +87,8 @@ pub(super) async fn examine(
         refuse_sequence(&layout, sequence.as_ref())?;
     }
     let identity = sqlx::query_scalar(IDENTITY).fetch_one(&mut *connection).await.map_err(failed)?;
-    Ok(Examined { layout, source, why, doubt, sequence, identity })
+    let trigger = NotifyTrigger::look(connection, &layout.table).await.map_err(failed)?;
+    Ok(Examined { layout, source, why, doubt, sequence, identity, trigger })
 }
 
 fn failed(source: sqlx::Error) -> StoreError {

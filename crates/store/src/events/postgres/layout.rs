@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::trigger::NotifyTrigger;
 use crate::events::{HorizonSource, options};
 
 /// A table's name in two parts.
@@ -121,4 +122,6 @@ pub(super) struct Examined {
     pub sequence: Option<SequenceFound>,
     /// Whether this role may ask for the system identifier and the timeline.
     pub identity: bool,
+    /// Who tells when events are added.
+    pub trigger: NotifyTrigger,
 }

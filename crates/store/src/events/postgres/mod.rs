@@ -2,9 +2,10 @@
 //!
 //! The cast: [`examine`] finds the table, its columns and where positions come from, and refuses what cannot be read
 //! safely; [`sql`] builds the statements for it once; [`probe`] asks for the head and the writers; [`read`] reads, [`decode`]
-//! makes rows of it; [`check`] tells an operator what is amiss.
+//! makes rows of it; [`check`] tells an operator what is amiss. [`trigger`] is what tells when events are added, [`notify`] adds it
+//! where that is allowed, [`listen`] hears it.
 //!
-//! Invariants: nothing is written and no lock is taken that a writer would wait for; each statement is a transaction
+//! Invariants: but for the trigger, nothing is written and no lock is taken that a writer would wait for; each statement is a transaction
 //! of its own; whatever decides how far it is safe to read says which server answered.
 
 mod check;
@@ -12,12 +13,15 @@ mod connection;
 mod decode;
 mod examine;
 mod layout;
+mod listen;
+mod notify;
 #[cfg(test)]
 mod plans;
 mod probe;
 mod read;
 mod sql;
 mod stamp;
+mod trigger;
 
 use std::{
     fmt,
@@ -32,7 +36,11 @@ use self::{
     layout::Examined,
     sql::Statements,
 };
-use super::{EventStoreOptions, Finding, HorizonSource, Page, PageRequest, Probe};
+pub use self::{
+    listen::Listener,
+    notify::{TriggerChange, TriggerChanged},
+};
+use super::{EventStoreOptions, Finding, HorizonSource, Notifies, Page, PageRequest, Probe};
 use crate::StoreError;
 
 /// An events table in PostgreSQL. Cheap to clone.
@@ -92,6 +100,23 @@ impl PostgresEvents {
         let found = look(&self.pool, &self.options).await?;
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = found;
         Ok(())
+    }
+
+    pub(super) fn notifies(&self) -> Notifies {
+        self.known().0.trigger.notifies()
+    }
+
+    /// Listens on the channel that the trigger speaks on, on a connection of its own.
+    pub(super) async fn listen(&self) -> Result<Listener, StoreError> {
+        Listener::start(self).await
+    }
+
+    pub(super) async fn change_trigger(&self, change: TriggerChange) -> Result<TriggerChanged, StoreError> {
+        notify::change(self, change).await
+    }
+
+    pub(super) async fn trigger_sql(&self, change: TriggerChange) -> Result<String, StoreError> {
+        notify::sql(self, change).await
     }
 
     pub(super) async fn check(&self) -> Result<Vec<Finding>, StoreError> {
