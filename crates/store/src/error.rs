@@ -49,7 +49,7 @@ pub enum StoreError {
     #[error("the database server changed between two statements")]
     Switched,
     /// This role may not change the notify trigger.
-    #[error("nothing was changed, since this role may not: {missing}")]
+    #[error("nothing was changed: whoever may can run what `--print` prints; for this role itself: {missing}")]
     NotAllowed {
         /// What would have to be granted, as SQL, or who could do it.
         missing: String,

@@ -29,5 +29,6 @@ mod lossless_roles;
 mod lossless_scene;
 mod memory;
 mod memory_scene;
+mod notify;
 mod replicas;
 mod replicas_scene;
