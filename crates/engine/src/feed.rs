@@ -105,6 +105,17 @@ pub(crate) struct Feed {
     hungry: Arc<Notify>,
 }
 
+/// Whether there is more behind the last page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum More {
+    /// Not when it was read: the store is asked first.
+    Nothing,
+    /// It is read without asking.
+    Perhaps,
+    /// The page was cut, and the horizon of then is further.
+    Cut,
+}
+
 #[derive(Debug)]
 struct Run {
     /// Everything after `start` and up to `end` is in `pages`.
@@ -115,8 +126,7 @@ struct Run {
     share: usize,
     /// Some courier has come to the last page.
     wanted: bool,
-    /// The last page was cut: more is there to be read.
-    more: bool,
+    more: More,
     /// The event at `end` was lost by the store: nothing is read until an operator has moved the cursors.
     lost: bool,
 }
@@ -142,7 +152,7 @@ impl Feed {
             bytes: 0,
             share: usize::MAX,
             wanted: true,
-            more: true,
+            more: More::Perhaps,
             lost: false,
         };
         Self { instance, run: Mutex::new(run), grown: watch::Sender::new(0), hungry }
@@ -154,7 +164,7 @@ impl Feed {
         if *after < run.start {
             return Read::Elsewhere;
         }
-        if *after > run.end && run.more {
+        if *after > run.end && run.more != More::Nothing {
             // The tail must come here, however long the way is.
             if !std::mem::replace(&mut run.wanted, true) {
                 self.hungry.notify_one();
@@ -188,12 +198,17 @@ impl Feed {
     /// first event may stand exactly at the place.
     pub fn has_more(&self) -> bool {
         let run = self.lock();
-        run.more || run.end.is_edge()
+        run.more != More::Nothing || run.end.is_edge()
+    }
+
+    /// Whether the last page was cut: more was there, up to the horizon of then.
+    pub fn was_cut(&self) -> bool {
+        self.lock().more == More::Cut
     }
 
     /// Nothing but what was read is there, as far as the horizon.
     pub fn drained(&self) {
-        self.lock().more = false;
+        self.lock().more = More::Nothing;
     }
 
     /// The event at the end is no longer in the store.
@@ -209,7 +224,7 @@ impl Feed {
             run.end = start.clone();
             run.pages.clear();
             run.bytes = 0;
-            (run.wanted, run.more, run.lost) = (true, true, false);
+            (run.wanted, run.more, run.lost) = (true, More::Perhaps, false);
             self.hungry.notify_one();
         }
     }
@@ -225,7 +240,7 @@ impl Feed {
 
     /// Makes the tail look again, whether or not anything seems new.
     pub fn read_again(&self) {
-        self.lock().more = true;
+        self.lock().more = More::Perhaps;
     }
 
     /// Appends what the tail has read; the oldest pages make room.
@@ -233,7 +248,7 @@ impl Feed {
         {
             let mut run = self.lock();
             run.end = page.end.clone();
-            run.more = more;
+            run.more = if more { More::Cut } else { More::Nothing };
             run.share = share;
             run.bytes += page.bytes;
             run.wanted = false;

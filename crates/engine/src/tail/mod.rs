@@ -37,6 +37,8 @@ const EXAMINE: Duration = Duration::from_mins(1);
 const MEMORY: usize = 48 << 20;
 /// A page takes no more, unless a single event does.
 pub(crate) const PAGE_BYTES: usize = 1 << 20;
+/// So many times the rows of a page are read at once while there is a backlog.
+const LARGER: usize = 5;
 /// While the horizon is held back it is looked at again after this.
 const HELD_BACK: Duration = Duration::from_millis(20);
 /// At most 200 horizon polls a second, and no more looks than that because somebody says that there is something.
@@ -220,7 +222,10 @@ impl Tail {
         if reads.is_empty() && !due {
             return Ok(if self.held_back { Next::HeldBack } else { Next::Idle });
         }
-        if due || self.probed.is_none_or(|probed| probed.elapsed() >= MIN_PROBE) {
+        // Where all that is read lies behind the horizon of before, it can stay where it is.
+        let beyond = reads.iter().any(|feed| !feed.was_cut());
+        let took = due || (beyond && self.probed.is_none_or(|probed| probed.elapsed() >= MIN_PROBE));
+        if took {
             self.take_the_horizon().await?;
         }
         let (mut read_something, mut trouble) = (false, None);
@@ -235,7 +240,7 @@ impl Tail {
             return Err(error);
         }
         let something_is_there = !reads.is_empty() && !guessed;
-        Ok(if read_something {
+        Ok(if read_something || !(took || beyond) {
             Next::GoOn
         } else if something_is_there || (guessed && self.held_back) {
             Next::HeldBack
@@ -251,7 +256,7 @@ impl Tail {
             after: &after,
             up_to: self.horizon.safe(),
             filter: None,
-            limit: self.options.bulk_limit,
+            limit: self.options.bulk_limit * if feed.was_cut() { LARGER } else { 1 },
             max_bytes: PAGE_BYTES.min(share / 2).max(64 << 10),
         };
         let page = self.events.page(&request).await?;
