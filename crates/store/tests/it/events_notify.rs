@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::events_support::{
-    chain, connected, custom, custom_columns, custom_with, with_source, zitadel, zitadel_store,
+    Ask, chain, connected, custom, custom_columns, custom_with, with_source, zitadel, zitadel_store,
 };
 
 /// Far longer than a notification needs.
@@ -390,4 +390,41 @@ async fn a_server_with_two_phase_commits_is_told_of() {
     let error =
         sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut writer).await.expect_err("the two do not go together");
     assert!(error.to_string().contains("PREPARE"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "it measures: what each step costs between a commit and the page that has its event"]
+async fn bench_the_way_from_a_commit_to_its_page() {
+    const EVENTS: usize = 250;
+    let (db, _) = zitadel_store().await;
+    let store = connected(with_source(zitadel(db.url()), HorizonSource::Clock)).await;
+    change(&store, TriggerChange::Add).await;
+    let mut listener = listening(&store).await;
+    let mut ask = Ask::on("i1");
+    let mut steps = [const { Vec::new() }; 4];
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    for _ in 0..EVENTS {
+        pace.tick().await;
+        push(&db).await;
+        let mut last = Instant::now();
+        let mut step = |number: usize| {
+            let now = Instant::now();
+            steps[number].push(now - std::mem::replace(&mut last, now));
+        };
+        hears(&mut listener).await;
+        step(0);
+        let fresh = store.fresh(&[("i1".into(), ask.after.position)]).await.expect("it is asked");
+        assert_eq!(fresh.len(), 1);
+        step(1);
+        let head = store.probe().await.expect("it is asked").head;
+        step(2);
+        let page = Ask { up_to: head, ..ask }.limit(200);
+        let read = page.page(&store).await;
+        step(3);
+        ask = Ask { after: read.end.expect("there is an event"), ..Ask::on("i1") };
+    }
+    for (name, mut step) in ["heard", "fresh", "S1 and S2", "page"].into_iter().zip(steps) {
+        step.sort();
+        println!("{name}: p50 {:.2?}, p99 {:.2?}", step[EVENTS / 2], step[EVENTS * 99 / 100]);
+    }
 }
