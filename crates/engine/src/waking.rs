@@ -1,7 +1,8 @@
 //! What wakes the tail, and how often it looks by itself.
 //!
 //! Where the notify trigger is there, a connection of its own listens, and a notification wakes the tail. It carries nothing:
-//! the tail looks as it always does, so that one that is lost costs time and never an event. While everybody who adds events is
+//! the tail looks as it always does, so that one that is lost costs time and never an event. One writer may speak for others
+//! that are still open: the horizon shows those, and the tail looks again until they have ended. While everybody who adds events is
 //! heard the tail looks by itself once a second only. That ends at once when the connection breaks, when nothing
 //! comes through it, or when the trigger is gone; each time listening begins or ends, the tail looks once.
 

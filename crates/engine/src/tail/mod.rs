@@ -219,7 +219,7 @@ impl Tail {
         let reads: Vec<_> =
             feeds.into_iter().filter(|feed| feed.has_more() || fresh.contains(&feed.instance)).collect();
         let due = self.probed.is_none_or(|probed| probed.elapsed() >= MAX_PROBE);
-        if reads.is_empty() && !due {
+        if reads.is_empty() && !due && !self.woken {
             return Ok(if self.held_back { Next::HeldBack } else { Next::Idle });
         }
         // Where all that is read lies behind the horizon of before, it can stay where it is.
@@ -242,7 +242,8 @@ impl Tail {
         let something_is_there = !reads.is_empty() && !guessed;
         Ok(if read_something || !(took || beyond) {
             Next::GoOn
-        } else if something_is_there || (guessed && self.held_back) {
+        } else if something_is_there || self.held_back || self.woken {
+            // Who woke the tail may have spoken for others as well, who were not seen here.
             Next::HeldBack
         } else {
             Next::Idle

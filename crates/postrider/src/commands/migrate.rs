@@ -12,8 +12,8 @@ use crate::{config::Config, connect, context::Context, failure::usage};
 
 #[derive(Args)]
 pub struct Migrate {
-    /// Instead, add a trigger to the events table, so that each commit of events wakes the daemon (LISTEN/NOTIFY); commits
-    /// of events then queue for a moment behind one another
+    /// Instead, add a trigger to the events table of PostgreSQL, so that commits of events wake the daemon (LISTEN/NOTIFY); it
+    /// needs the right TRIGGER on the table, and two-phase commits of events fail with it
     #[arg(long, group = "trigger")]
     notify_trigger: bool,
     /// Instead, take that trigger away again

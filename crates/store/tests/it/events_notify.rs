@@ -6,7 +6,7 @@ use postrider_store::{
     EventStore, EventStoreOptions, HorizonSource, Listener, Notifies, Severity, StoreError, TriggerChange,
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use test_support::{CustomKind, Proxy, ProxyMode, Push, Stamp, TestDatabase, eventually};
+use test_support::{CustomKind, Proxy, ProxyMode, Push, Stamp, TestDatabase};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -158,6 +158,38 @@ async fn a_schema_that_somebody_else_makes_belongs_to_the_role_that_needs_it() {
 }
 
 #[tokio::test]
+async fn of_writers_that_are_open_together_one_speaks_and_nobody_waits() {
+    let (db, store) = zitadel_store().await;
+    change(&store, TriggerChange::Add).await;
+    let mut listener = listening(&store).await;
+    let mut first = db.connection("the first").await;
+    sqlx::raw_sql("BEGIN").execute(&mut first).await.expect("it begins");
+    Push::to("user", "u").event("user.locked").run(Stamp::Clock, &mut first).await.expect("it is pushed");
+    timeout(SOON, db.push(Stamp::Clock, &Push::to("user", "v").event("user.added"))).await.expect("it need not wait");
+    hears_nothing(&mut listener).await;
+    sqlx::raw_sql("COMMIT").execute(&mut first).await.expect("it is committed");
+    hears(&mut listener).await;
+    push(&db).await;
+    hears(&mut listener).await;
+    // One that rolls back has let go of the word.
+    sqlx::raw_sql("BEGIN").execute(&mut first).await.expect("it begins");
+    Push::to("user", "w").event("user.locked").run(Stamp::Clock, &mut first).await.expect("it is pushed");
+    sqlx::raw_sql("ROLLBACK").execute(&mut first).await.expect("it is rolled back");
+    hears_nothing(&mut listener).await;
+    push(&db).await;
+    hears(&mut listener).await;
+}
+
+#[tokio::test]
+async fn where_not_everybody_may_take_advisory_locks_no_trigger_is_added() {
+    let (db, store) = zitadel_store().await;
+    db.execute("REVOKE EXECUTE ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(bigint) FROM PUBLIC").await;
+    let missing = refusal(&store, TriggerChange::Add).await;
+    assert!(missing.ends_with("pg_try_advisory_xact_lock(bigint) TO PUBLIC"), "{missing}");
+    assert_eq!(traces(&db).await, ("0".to_owned(), "0".to_owned()));
+}
+
+#[tokio::test]
 async fn an_open_writer_is_not_waited_for() {
     let (db, store) = zitadel_store().await;
     let mut writer = db.connection("the writer").await;
@@ -278,11 +310,12 @@ async fn whoever_listens_does_not_hold_the_horizon() {
     let until = Instant::now() + SOON;
     // Over a heartbeat.
     let listen = async { timeout(SOON, listener.notified()).await };
+    let pid = "SELECT pid FROM pg_stat_activity WHERE application_name = 'postrider listens' AND datname = current_database()";
+    let pid: Option<i32> = db.value(pid).await.map(|pid| pid.parse().expect("a number"));
     let look = async {
-        eventually("so that nobody is open", async || store.probe().await.ok()?.writers.is_empty().then_some(())).await;
         while Instant::now() < until {
             let writers = store.probe().await.expect("it is asked").writers;
-            assert!(writers.is_empty(), "{writers:?}");
+            assert!(pid.is_some() && writers.iter().all(|writer| writer.pid != pid), "{writers:?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -402,9 +435,9 @@ async fn bench_the_way_from_a_commit_to_its_page() {
     let mut listener = listening(&store).await;
     let mut ask = Ask::on("i1");
     let mut steps = [const { Vec::new() }; 4];
-    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
     for _ in 0..EVENTS {
-        pace.tick().await;
+        ticks.tick().await;
         push(&db).await;
         let mut last = Instant::now();
         let mut step = |number: usize| {

@@ -100,6 +100,52 @@ async fn events_of_several_instances_arrive_at_once_though_nobody_polls() {
     stop(&database, &receiver, daemon).await;
 }
 
+/// The first to write speaks for all that are open; the others commit after it has, without a word.
+#[tokio::test]
+async fn who_lets_another_speak_is_delivered_though_nobody_polls() {
+    for (horizon, instances) in [("clock", ["i1", "i1"]), ("clock", ["i1", "i2"]), ("tx_start", ["i1", "i2"])] {
+        let (database, house, receiver) = scene(horizon, POLL).await;
+        database.push(Stamp::Clock, &Push::to("user", "u").on("i2").event("user.added")).await;
+        house.cli(&["migrate", "--notify-trigger"]);
+        let daemon = house.start();
+        daemon.says(LISTENS).await;
+        receiver.wait_for(2).await;
+        let begin = async || database.pool().begin().await.expect("a transaction begins");
+        for round in 1..=3 {
+            let (mut speaks, mut silent) = (begin().await, begin().await);
+            let event = |instance: &str| Push::to("user", &round.to_string()).on(instance).event("user.locked");
+            event(instances[0]).run(Stamp::Clock, &mut speaks).await.expect("it is pushed");
+            let other = Push { aggregate_id: "other".to_owned(), ..event(instances[1]) };
+            other.run(Stamp::Clock, &mut silent).await.expect("it is pushed");
+            speaks.commit().await.expect("it is committed");
+            // Long after the tail was woken.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            silent.commit().await.expect("it is committed");
+            let committed = Instant::now();
+            receiver.wait_for(2 + 2 * round).await;
+            assert!(committed.elapsed() < Duration::from_secs(5), "{horizon} {instances:?}: {:?}", committed.elapsed());
+        }
+        stop(&database, &receiver, daemon).await;
+    }
+}
+
+#[tokio::test]
+async fn where_the_one_that_should_speak_rolls_back_the_next_look_finds_the_others() {
+    let (database, house, receiver) = scene("clock", "").await;
+    house.cli(&["migrate", "--notify-trigger"]);
+    let daemon = house.start();
+    daemon.says(LISTENS).await;
+    receiver.wait_for(1).await;
+    let mut speaks = database.pool().begin().await.expect("a transaction begins");
+    Push::to("user", "gone").event("user.locked").run(Stamp::Clock, &mut speaks).await.expect("it is pushed");
+    push(&database, 1).await;
+    speaks.rollback().await.expect("it is rolled back");
+    let ended = Instant::now();
+    receiver.wait_for(2).await;
+    assert!(ended.elapsed() < Duration::from_secs(3), "{:?}", ended.elapsed());
+    stop(&database, &receiver, daemon).await;
+}
+
 #[tokio::test]
 async fn a_position_from_a_sequence_wakes_as_well() {
     let database = TestDatabase::create().await;

@@ -144,7 +144,7 @@ async fn notifications(store: &PostgresEvents, examined: &Examined) -> Result<Fi
     let notifies = examined.trigger.notifies();
     if notifies == Notifies::Never {
         let text = "there is none: the daemon asks for new events every projection.poll_interval; `postrider migrate \
-                    --notify-trigger` adds one, so that it is told of them at once, which costs the writers a little";
+                    --notify-trigger` adds one, so that it is told of them at once";
         return Ok(Finding::ok(SUBJECT, text));
     }
     match Listener::start(store).await {

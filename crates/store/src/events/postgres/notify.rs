@@ -19,13 +19,14 @@ const OPERATION: &str = "change the notify trigger";
 /// An open writer keeps a trigger from being added, and whoever waits for it keeps the other writers waiting.
 const BEGIN: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = '2s';\n";
 
-/// The role, the database, whether the schema is there and the role may create in it, who owns the function `$1`, and
-/// whether there can be two-phase commits.
+/// The role, the database, whether the schema is there and the role may create in it, who owns the function `$1`, whether there can
+/// be two-phase commits, and whether everybody may take advisory locks.
 const RIGHTS: &str = "SELECT current_user::text, current_database()::text,
         has_database_privilege(current_database(), 'CREATE'),
         (SELECT has_schema_privilege(n.oid, 'USAGE') AND has_schema_privilege(n.oid, 'CREATE')
          FROM pg_namespace n WHERE n.nspname = 'postrider'),
-        f.owner, f.ours, current_setting('max_prepared_transactions')::int > 0
+        f.owner, f.ours, current_setting('max_prepared_transactions')::int > 0,
+        has_function_privilege('public', 'pg_catalog.pg_try_advisory_xact_lock(bigint)', 'EXECUTE')
     FROM (SELECT 1) one LEFT JOIN (
         SELECT pg_get_userbyid(p.proowner)::text AS owner, pg_has_role(p.proowner, 'USAGE') AS ours
         FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -40,6 +41,8 @@ struct Rights {
     /// The function's, and whether this role may act for it. `None` when there is no function.
     owner: Option<(String, bool)>,
     two_phase: bool,
+    /// Everybody may use what the function uses: it runs as whoever writes.
+    usable: bool,
 }
 
 /// Which way.
@@ -124,6 +127,7 @@ async fn look(connection: &mut PgConnection, store: &PostgresEvents) -> Result<(
             may_create_in_schema: row.try_get(3)?,
             owner: row.try_get::<Option<String>, _>(4)?.zip(row.try_get(5)?),
             two_phase: row.try_get(6)?,
+            usable: row.try_get(7)?,
         };
         Ok((trigger, rights))
     };
@@ -152,7 +156,14 @@ impl Rights {
         for relation in trigger.relations.iter().filter(|relation| !relation.allowed) {
             missing.push(format!("GRANT TRIGGER ON {} TO {role}", relation.name.quoted()));
         }
+        missing.extend(self.missing_to_write());
         missing
+    }
+
+    // Without it the writers themselves would be refused.
+    fn missing_to_write(&self) -> Option<String> {
+        let grant = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(bigint) TO PUBLIC";
+        (!self.usable).then(|| grant.to_owned())
     }
 
     fn missing_to_drop(&self) -> Vec<String> {

@@ -5,6 +5,12 @@
 //! partitioned table does not see what is written into a partition directly, nor one on a partition what comes through its
 //! parent. So all of them have one, and where one is missing the tail does not rely on being told.
 //!
+//! A transaction that notifies holds a lock of the whole server until it is on disk: writers that all notified would be flushed one
+//! after the other, where they are flushed together otherwise. So one speaks for those that are under way at the same time: it
+//! holds an advisory lock until it ends, and who finds that taken says nothing. Such a writer is still open when the tail is woken,
+//! and so is seen by the horizon, or its events are there to be read. Only when the one that should have spoken rolls back
+//! does nobody speak, until the next commit or the next look.
+//!
 //! The function stands outside the table's schema, so that adding it needs no right there, and so that everything is gone with
 //! `DROP SCHEMA postrider CASCADE`. It runs with the rights of whoever writes: it belongs to whoever may add triggers.
 
@@ -92,13 +98,23 @@ impl NotifyTrigger {
         format!("postrider.{}()", quote(&self.channel))
     }
 
+    /// Of the advisory lock.
+    fn key(&self) -> i64 {
+        let digest = Sha256::digest(&self.channel);
+        i64::from_be_bytes(digest[..8].try_into().expect("a digest has more than eight bytes"))
+    }
+
     /// What adds the function and all triggers, in the place of what there may be.
     pub fn added(&self) -> String {
         let (function, channel) = (self.function(), quote(&self.channel));
         let mut sql = format!(
             "CREATE OR REPLACE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql AS\n\
-             $$ BEGIN NOTIFY {channel}; RETURN NULL; END $$;\n\
-             COMMENT ON FUNCTION {function} IS 'wakes postrider when events are committed';\n"
+             $$ BEGIN\n    \
+             IF pg_catalog.pg_try_advisory_xact_lock({key}) THEN NOTIFY {channel}; END IF;\n    \
+             RETURN NULL;\n\
+             END $$;\n\
+             COMMENT ON FUNCTION {function} IS 'wakes postrider when events are committed';\n",
+            key = self.key(),
         );
         for relation in &self.relations {
             let _ = writeln!(
