@@ -223,9 +223,8 @@ impl Tail {
             return Ok(if self.held_back { Next::HeldBack } else { Next::Idle });
         }
         // Where all that is read lies behind the horizon of before, it can stay where it is.
-        let beyond = reads.iter().any(|feed| !feed.was_cut());
-        let took = due || (beyond && self.probed.is_none_or(|probed| probed.elapsed() >= MIN_PROBE));
-        if took {
+        let behind = !due && !reads.is_empty() && reads.iter().all(|feed| feed.was_cut());
+        if due || (!behind && self.probed.is_none_or(|probed| probed.elapsed() >= MIN_PROBE)) {
             self.take_the_horizon().await?;
         }
         let (mut read_something, mut trouble) = (false, None);
@@ -240,7 +239,7 @@ impl Tail {
             return Err(error);
         }
         let something_is_there = !reads.is_empty() && !guessed;
-        Ok(if read_something || !(took || beyond) {
+        Ok(if read_something || behind {
             Next::GoOn
         } else if something_is_there || self.held_back || self.woken {
             // Who woke the tail may have spoken for others as well, who were not seen here.
