@@ -1,6 +1,6 @@
 //! One call: made, measured, told.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use domain::{
     CursorState, InstanceId, Outcome, Target, TargetKind,
@@ -13,29 +13,55 @@ use webhook::{Answer, Call};
 use super::Courier;
 use crate::{Retry, clock};
 
-/// The calls under way, each a task of its own: a call begins when it is made and goes on while its courier waits for the
-/// database. Begun later, it could be made when the lease is long another's.
+type Calling = Pin<Box<dyn Future<Output = (Ticket, Answer)> + std::marker::Send>>;
+
+/// The calls under way. A call begins when it is made and goes on while its courier waits for the database: begun later, it
+/// could be made when the lease is long another's. So each is a task of its own, but for one that the courier waits for and
+/// for nothing else: that is the courier's, which saves the ways to a task and back, until it turns to something else
+/// ([`Self::let_go_on`]).
 #[derive(Default)]
-pub(super) struct UnderWay(JoinSet<(Ticket, Answer)>);
+pub(super) struct UnderWay {
+    tasks: JoinSet<(Ticket, Answer)>,
+    waited_for: Option<Calling>,
+}
 
 impl UnderWay {
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.tasks.is_empty() && self.waited_for.is_none()
     }
 
+    /// Begins a call. Where the courier waits for it `at_once`, it begins with [`Self::next`].
+    ///
     /// Boxed, since a call is large and a task is moved about before it begins.
-    pub fn begin(&mut self, call: impl Future<Output = (Ticket, Answer)> + std::marker::Send + 'static) {
-        self.0.spawn(Box::pin(call));
+    pub fn begin(&mut self, at_once: bool, call: impl Future<Output = (Ticket, Answer)> + std::marker::Send + 'static) {
+        if at_once && self.is_empty() {
+            self.waited_for = Some(Box::pin(call));
+        } else {
+            self.let_go_on();
+            self.tasks.spawn(Box::pin(call));
+        }
     }
 
-    /// The next that ends; `None` when none is under way.
+    /// The courier turns to something else, and the calls go on.
+    pub fn let_go_on(&mut self) {
+        if let Some(call) = self.waited_for.take() {
+            self.tasks.spawn(call);
+        }
+    }
+
+    /// The next that ends; `None` when none is under way. Nothing is lost where this is given up.
     pub async fn next(&mut self) -> Option<(Ticket, Answer)> {
-        self.0.join_next().await.and_then(ended)
+        if let Some(call) = &mut self.waited_for {
+            let answer = call.await;
+            self.waited_for = None;
+            return Some(answer);
+        }
+        self.tasks.join_next().await.and_then(ended)
     }
 
     /// One that has ended already.
     pub fn next_ended(&mut self) -> Option<(Ticket, Answer)> {
-        self.0.try_join_next().and_then(ended)
+        self.tasks.try_join_next().and_then(ended)
     }
 }
 
@@ -150,19 +176,68 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_call_begins_and_ends_while_nobody_asks_for_its_answer() {
-        let (ticket, (begun, has_begun)) = (ticket(), oneshot::channel());
-        let mut calls = UnderWay::default();
-        calls.begin(async move {
+    /// A call that tells when it has begun, and ends when it is told to.
+    fn call(
+        ticket: Ticket,
+    ) -> (impl Future<Output = (Ticket, Answer)> + std::marker::Send, oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let ((begun, has_begun), (end, ends)) = (oneshot::channel(), oneshot::channel());
+        let call = async move {
             begun.send(()).expect("somebody waits for it");
+            ends.await.expect("somebody ends it");
             let answer =
                 Answer { outcome: Outcome::Delivered, status: Some(200), duration: Duration::ZERO, body: None };
             (ticket, answer)
-        });
+        };
+        (call, has_begun, end)
+    }
+
+    #[tokio::test]
+    async fn a_call_begins_and_ends_while_nobody_asks_for_its_answer() {
+        let ticket = ticket();
+        let (call, has_begun, end) = call(ticket);
+        let mut calls = UnderWay::default();
+        calls.begin(false, call);
         has_begun.await.expect("it has begun by itself");
+        end.send(()).expect("it is under way");
         let (ended, answer) = calls.next().await.expect("it is under way");
         assert_eq!((ended, answer.status), (ticket, Some(200)));
         assert!(calls.is_empty() && calls.next_ended().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_call_that_was_waited_for_goes_on_when_its_courier_turns_to_something_else() {
+        let ticket = ticket();
+        let (call, mut has_begun, end) = call(ticket);
+        let mut calls = UnderWay::default();
+        calls.begin(true, call);
+        assert!(!calls.is_empty());
+        tokio::select! {
+            biased;
+            _ = calls.next() => panic!("it has not ended"),
+            () = std::future::ready(()) => {}
+        }
+        has_begun.try_recv().expect("it began when it was waited for");
+        calls.let_go_on();
+        end.send(()).expect("it is under way");
+        // Nobody polls it here.
+        while calls.tasks.len() == 1 && calls.next_ended().map(|(ended, _)| assert_eq!(ended, ticket)).is_none() {
+            tokio::task::yield_now().await;
+        }
+        assert!(calls.is_empty());
+    }
+
+    #[tokio::test]
+    async fn only_one_call_is_waited_for_in_its_courier() {
+        let ticket = ticket();
+        let (first, mut first_began, first_ends) = call(ticket);
+        let (second, second_began, second_ends) = call(ticket);
+        let mut calls = UnderWay::default();
+        calls.begin(true, first);
+        calls.begin(true, second);
+        second_began.await.expect("it has begun by itself");
+        first_began.try_recv().expect("and so has the first");
+        first_ends.send(()).expect("it is under way");
+        second_ends.send(()).expect("it is under way");
+        assert!(calls.next().await.is_some() && calls.next().await.is_some() && calls.next().await.is_none());
     }
 }

@@ -176,6 +176,8 @@ impl<'a> Walk<'a> {
 
     /// Makes the calls that may be made now. Gives the time to come back at, if something waits for one.
     fn send(&mut self) -> Option<Duration> {
+        // One call at a time, for which the courier waits next.
+        let alone = self.courier.target.borrow().ordering == Ordering::Strict;
         while self.courier.shared.held.runs() {
             let now = clock::now();
             // A token of the target's rate is taken for each call, and only if there is one to make.
@@ -187,7 +189,7 @@ impl<'a> Walk<'a> {
                 return Some(until);
             }
             match self.window.next(now) {
-                Step::Send(send) => self.calls.begin(self.courier.call(send, self.cursor.generation)),
+                Step::Send(send) => self.calls.begin(alone, self.courier.call(send, self.cursor.generation)),
                 Step::WaitUntil(at) => return Some(at),
                 Step::Halted => return Some(clock::boottime() + self.courier.shared.options.requeue_every),
                 Step::Idle => return None,
@@ -262,6 +264,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+        self.calls.let_go_on();
     }
 
     /// Whatever was wrong with the endpoint may have been put right.
