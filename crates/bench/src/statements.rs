@@ -13,14 +13,13 @@ pub struct Role {
 impl Role {
     /// With the rights that the manual asks for, and no others.
     pub async fn create(store: &mut Store) -> Self {
-        let name = store.database.create_role("daemon").await;
+        let name = store.database.create_reader().await;
         let database = store.database.name().to_owned();
         store
             .database
             .execute(&format!(
                 "CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
-                 GRANT CREATE ON DATABASE {database} TO {name}; GRANT USAGE ON SCHEMA eventstore TO {name};
-                 GRANT SELECT ON eventstore.events2 TO {name}; GRANT pg_read_all_stats TO {name}"
+                 GRANT CREATE ON DATABASE {database} TO {name}; GRANT pg_read_all_stats TO {name}"
             ))
             .await;
         let url = store.database.url_as(&name);

@@ -131,6 +131,14 @@ impl TestDatabase {
         role
     }
 
+    /// Creates a role that may read ZITADEL's events and nothing else, and returns its name.
+    pub async fn create_reader(&mut self) -> String {
+        let role = self.create_role("reader").await;
+        let usage = format!("GRANT USAGE ON SCHEMA eventstore TO {role}");
+        self.execute(&format!("{usage}; GRANT SELECT ON eventstore.events2 TO {role}")).await;
+        role
+    }
+
     /// Drops the database now, and waits until that is done.
     pub async fn close(self) {
         self.pool.close().await;

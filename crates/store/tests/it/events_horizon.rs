@@ -150,9 +150,7 @@ async fn another_database_and_our_own_sessions_hold_nothing() {
 async fn a_role_without_any_privilege_sees_every_writer() {
     let mut db = TestDatabase::create().await;
     db.zitadel().await;
-    let role = db.create_role("reader").await;
-    db.execute(&format!("GRANT USAGE ON SCHEMA eventstore TO {role}; GRANT SELECT ON eventstore.events2 TO {role}"))
-        .await;
+    let role = db.create_reader().await;
     let store = connected(zitadel(db.url_as(&role))).await;
     let mut writer = db.connection("the writer").await;
     run(&mut writer, "BEGIN").await;

@@ -97,11 +97,7 @@ async fn the_trigger_is_added_once_heard_and_dropped() {
 async fn without_the_rights_the_grants_are_named_and_nothing_is_changed() {
     let mut db = TestDatabase::create().await;
     db.zitadel().await;
-    let reader = db.create_role("reader").await;
-    db.execute(&format!(
-        "GRANT USAGE ON SCHEMA eventstore TO {reader}; GRANT SELECT ON eventstore.events2 TO {reader}"
-    ))
-    .await;
+    let reader = db.create_reader().await;
     let store = connected(zitadel(db.url_as(&reader))).await;
     let missing = refusal(&store, TriggerChange::Add).await;
     let grants = [
@@ -144,11 +140,7 @@ async fn without_the_rights_the_grants_are_named_and_nothing_is_changed() {
 async fn a_schema_that_somebody_else_makes_belongs_to_the_role_that_needs_it() {
     let mut db = TestDatabase::create().await;
     db.zitadel().await;
-    let reader = db.create_role("reader").await;
-    db.execute(&format!(
-        "GRANT USAGE ON SCHEMA eventstore TO {reader}; GRANT SELECT ON eventstore.events2 TO {reader}"
-    ))
-    .await;
+    let reader = db.create_reader().await;
     let store = connected(zitadel(db.url_as(&reader))).await;
     db.execute(&store.trigger_sql(TriggerChange::Add).await.expect("it is written down")).await;
     let owner = db.value("SELECT nspowner::regrole FROM pg_namespace WHERE nspname = 'postrider'").await;
@@ -316,6 +308,7 @@ async fn whoever_listens_does_not_hold_the_horizon() {
         while Instant::now() < until {
             let writers = store.probe().await.expect("it is asked").writers;
             assert!(pid.is_some() && writers.iter().all(|writer| writer.pid != pid), "{writers:?}");
+            // As often as a daemon looks at the most.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -426,7 +419,7 @@ async fn a_server_with_two_phase_commits_is_told_of() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it measures: what each step costs between a commit and the page that has its event"]
+#[ignore = "it measures: `just bench-steps`"]
 async fn bench_the_way_from_a_commit_to_its_page() {
     const EVENTS: usize = 250;
     let (db, _) = zitadel_store().await;

@@ -11,11 +11,6 @@ use super::{
 
 const PATIENCE: Duration = Duration::from_secs(45);
 
-/// What the role may do with the event store.
-fn grants(role: &str) -> String {
-    format!("GRANT USAGE ON SCHEMA eventstore TO {role}; GRANT SELECT ON eventstore.events2 TO {role}")
-}
-
 /// 8 writers, some of them in two phases, are read by a role that sees next to nothing of them.
 async fn check(house: &mut House, database: &TestDatabase, stamp: Stamp, horizon: &str) {
     house.set("[delivery.egress]", &format!("horizon = \"{horizon}\"\n[delivery.egress]"));
@@ -35,8 +30,7 @@ async fn a_role_with_select_alone_keeps_its_state_in_a_file() {
     for (stamp, horizon) in [(Stamp::Now, "tx_start"), (Stamp::Clock, "clock")] {
         let mut database = TestDatabase::create().await;
         database.zitadel().await;
-        let role = database.create_role("reader").await;
-        database.execute(&grants(&role)).await;
+        let role = database.create_reader().await;
         let mut house = House::new(&database.url_as(&role));
         let file = house.folder().join("state.db");
         house.add(&format!("[state]\nurl = \"sqlite://{}\"", file.display()));
@@ -49,8 +43,7 @@ async fn a_role_with_select_alone_keeps_its_state_in_a_database_of_its_own() {
     for (stamp, horizon) in [(Stamp::Now, "tx_start"), (Stamp::Clock, "clock")] {
         let mut database = TestDatabase::create().await;
         database.zitadel().await;
-        let role = database.create_role("reader").await;
-        database.execute(&grants(&role)).await;
+        let role = database.create_reader().await;
         // Dropped before the role is.
         let state = TestDatabase::create().await;
         state.execute(&format!("GRANT CREATE ON DATABASE {} TO {role}", state.name())).await;

@@ -1,6 +1,9 @@
 //! Waking by notifications: `postrider migrate --notify-trigger`, and what a daemon makes of the trigger.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use test_support::{Account, CustomKind, Push, Receiver, Stamp, TestDatabase, eventually};
 
@@ -27,14 +30,6 @@ async fn scene(horizon: &str, projection: &str) -> (TestDatabase, House, Receive
     (database, house, receiver)
 }
 
-/// A role that may read, and nothing else.
-async fn reader(database: &mut TestDatabase) -> String {
-    let role = database.create_role("reader").await;
-    let grants = format!("GRANT USAGE ON SCHEMA eventstore TO {role}; GRANT SELECT ON eventstore.events2 TO {role}");
-    database.execute(&grants).await;
-    role
-}
-
 async fn push(database: &TestDatabase, number: usize) {
     let push = Push::to("user", &number.to_string()).event("user.human.added");
     database.push(Stamp::Clock, &push).await;
@@ -55,6 +50,19 @@ async fn stop(database: &TestDatabase, receiver: &Receiver, daemon: Daemon) {
     receiver.wait_for(written.len()).await;
     assert_eq!(daemon.stop().await, 0);
     Account::of(&receiver.accepted(), written.iter().map(|written| &written.key)).assert_exact();
+}
+
+/// Waits until the tail has asked the event store something so often from now on.
+async fn looks(database: &TestDatabase, times: usize) {
+    const LAST: &str = "SELECT max(query_start) FROM pg_stat_activity
+        WHERE application_name = 'postrider' AND datname = current_database()";
+    let mut seen = HashSet::new();
+    eventually(&format!("the tail looks {times} times"), async || {
+        seen.insert(database.value(LAST).await);
+        // The first is that of a look before.
+        (seen.len() > times).then_some(())
+    })
+    .await;
 }
 
 /// How often the log has this text, at least.
@@ -118,8 +126,8 @@ async fn who_lets_another_speak_is_delivered_though_nobody_polls() {
             let other = Push { aggregate_id: "other".to_owned(), ..event(instances[1]) };
             other.run(Stamp::Clock, &mut silent).await.expect("it is pushed");
             speaks.commit().await.expect("it is committed");
-            // Long after the tail was woken.
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            // The one that speaks wakes the tail once; from then on it must look by itself.
+            looks(&database, 5).await;
             silent.commit().await.expect("it is committed");
             let committed = Instant::now();
             receiver.wait_for(2 + 2 * round).await;
@@ -199,7 +207,7 @@ async fn a_listening_connection_that_is_ended_is_made_again_and_nothing_is_lost(
 #[tokio::test]
 async fn while_it_cannot_listen_the_daemon_polls() {
     let (mut database, _, receiver) = scene("clock", "").await;
-    let role = reader(&mut database).await;
+    let role = database.create_reader().await;
     let mut house = House::new(&database.url_as(&role));
     house.set("[delivery.egress]", "horizon = \"clock\"\n[delivery.egress]");
     let state = house.folder().join("state.db");
@@ -310,7 +318,7 @@ async fn the_command_says_what_it_did() {
 async fn without_the_right_the_command_fails_and_names_the_grant() {
     let mut database = TestDatabase::create().await;
     database.zitadel().await;
-    let role = reader(&mut database).await;
+    let role = database.create_reader().await;
     let house = House::new(&database.url_as(&role));
     let done = house.command(&["migrate", "--notify-trigger"]);
     let err = String::from_utf8_lossy(&done.stderr);
