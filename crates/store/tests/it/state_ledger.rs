@@ -246,3 +246,20 @@ async fn a_place_between_events_is_committed_as_it_is() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_key_with_a_nul_in_it_is_kept_whole() {
+    on_both(async |fixture| {
+        if fixture.is_postgres() {
+            // Its text has none, and neither have the keys of what is stored there.
+            return;
+        }
+        fixture.define(&["crm"]).await;
+        let cursor = fixture.cursor("crm", "one").await;
+        let place = EventKey { aggregate_id: "a\0b".into(), ..key(105) };
+        let group = [(cursor.id, cursor.epoch, Settlement { key: place.clone(), ..settlement(105) })];
+        assert_eq!(fixture.state.commit(&group, None).await.expect("it can be committed"), []);
+        assert_eq!(fixture.cursor("crm", "one").await.key, place);
+    })
+    .await;
+}
