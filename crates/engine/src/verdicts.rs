@@ -16,7 +16,7 @@ use store::{State, StoreError};
 use crate::clock;
 
 /// How old what is known may be: operators and other daemons move cursors too.
-const ASK: Duration = Duration::from_secs(1);
+pub(crate) const ASK: Duration = Duration::from_secs(1);
 
 type Place = (TargetId, InstanceId);
 

@@ -9,10 +9,8 @@ use store::StoreError;
 use tokio::sync::watch;
 
 use super::Shared;
-use crate::clock;
+use crate::{clock, verdicts::ASK};
 
-/// How often verdicts are asked for that nobody told of.
-const ASK: Duration = Duration::from_secs(1);
 /// After so long those are asked for that are not known because definitions have just changed.
 const ASK_SOON: Duration = Duration::from_millis(50);
 

@@ -1,8 +1,9 @@
 //! The tail: reads the events table up to the horizon, once for everybody.
 //!
-//! One task for a store. While nothing is new it asks one cheap question every `poll_interval`, or when it is told that there is
-//! something (`waking`); when something is, it takes the horizon (`store` reads, `domain::Horizon` decides) and then pages up to it, instance by instance. Nothing is ever read
-//! past the horizon. Trouble with the store is reported once and waited out; the couriers wait with it.
+//! One task for a store. While nothing is new it asks one cheap question every `poll_interval`, or when it is told that there
+//! is something (`waking`); when something is, it takes the horizon (`store` reads, `domain::Horizon` decides) and then pages
+//! up to it, instance by instance. Nothing is ever read past the horizon. Trouble with the store is reported once and waited
+//! out; the couriers wait with it.
 //!
 //! The parts: [`horizon`] takes the horizon and tells who holds it; [`server`] makes sure that a server that is new has
 //! everything that was read; [`instances`] finds those that are new.

@@ -115,7 +115,8 @@ impl EventStore {
         }
     }
 
-    /// Adds the notify trigger or takes it away, where it is not so already. [`StoreError::NotAllowed`] without the rights, [`StoreError::InUse`] while a writer is in the way; nothing is changed then.
+    /// Adds the notify trigger or takes it away, where it is not so already. [`StoreError::NotAllowed`] without the rights,
+    /// [`StoreError::InUse`] while a writer is in the way; nothing is changed then.
     pub async fn change_trigger(&self, change: TriggerChange) -> Result<TriggerChanged, StoreError> {
         match self {
             Self::Postgres(store) => store.change_trigger(change).await,
