@@ -24,6 +24,10 @@ bench *ARGS:
 bench-hot *ARGS:
     cargo bench --locked -p postrider-bench --bench hot -- {{ARGS}}
 
+# What each step costs between a commit and the page that has its event.
+bench-steps:
+    scripts/with-postgres cargo test --release -p postrider-store --test it -- --ignored --nocapture bench_the_way
+
 # Writers, crashes and frozen databases for a long time.
 soak:
     scripts/with-postgres cargo test --release -p postrider --test it -- --ignored --nocapture --test-threads 1 soak

@@ -1,7 +1,7 @@
 //! The bare client: so many loops side by side, each making one call after the other, and nothing else.
 //!
 //! Each call is the one that the daemon made first, byte for byte, but that its signature is made anew over the body, as the
-//! daemon must make it. Two clients can be had: reqwest as the daemon has it, and the pooled one beneath it.
+//! daemon must make it. Two clients can be had: reqwest, and the pooled one beneath it, with which the daemon calls.
 
 use std::sync::Arc;
 

@@ -51,9 +51,9 @@ pub struct Call {
 /// What there is to compare with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Client {
-    /// What the daemon calls with.
+    /// What most people call with: the bars are against it.
     Reqwest,
-    /// What reqwest calls with: the pooled client beneath it.
+    /// The pooled client beneath it, with which the daemon calls.
     HyperUtil,
 }
 
