@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand::{RngExt, rngs::StdRng};
+use rand::{RngExt, rngs::StdRng, seq::SliceRandom as _};
 use test_support::{PrivatePostgres, Proxy, ProxyMode, TestDatabase};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +62,23 @@ pub struct Daemons {
     wire: Proxy,
 }
 
+/// What can happen to a daemon.
+#[derive(Clone, Copy)]
+enum Blow {
+    Kill,
+    Stop,
+    Freeze,
+}
+
+/// The next one: each of the three before any comes again, so that a short run has met them all.
+fn deal(deck: &mut Vec<Blow>, rng: &mut StdRng) -> Blow {
+    if deck.is_empty() {
+        deck.extend([Blow::Kill, Blow::Stop, Blow::Freeze]);
+        deck.shuffle(rng);
+    }
+    deck.pop().expect("it was just filled")
+}
+
 impl Daemons {
     /// Starts three with the same definitions.
     pub fn start(server: &PrivatePostgres, database: &TestDatabase, definitions: &str) -> Self {
@@ -91,17 +108,18 @@ impl Daemons {
         let wire = &self.wire;
         let cuts = cut(wire, end);
         let (running, houses) = (&mut self.running, &self.houses);
+        let mut deck = Vec::new();
         let strikes = async {
             while pause(EVERY, end).await {
                 restart_the_ended(running, houses, &mut blows);
                 let which = rng.random_range(0..running.len());
-                match rng.random_range(0..3) {
-                    0 => {
+                match deal(&mut deck, &mut rng) {
+                    Blow::Kill => {
                         blows.kills += 1;
                         running.remove(which).kill();
                         running.insert(which, houses[which].start());
                     }
-                    1 => {
+                    Blow::Stop => {
                         running[which].signal("TERM");
                         let ended = running[which].ended(Duration::from_secs(30)).await;
                         match ended.code() {
@@ -113,7 +131,7 @@ impl Daemons {
                         }
                         running[which] = houses[which].start();
                     }
-                    _ => {
+                    Blow::Freeze => {
                         blows.freezes += 1;
                         running[which].signal("STOP");
                         // The lease has gone, and others have had the time to take it.
