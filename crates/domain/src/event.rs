@@ -65,6 +65,15 @@ impl Row {
         }
     }
 
+    /// When it was written, if that could be read.
+    #[must_use]
+    pub fn created_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Event(event) => Some(event.created_at),
+            Self::Broken(_) => None,
+        }
+    }
+
     /// About how much memory the row takes, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {

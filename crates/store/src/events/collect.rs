@@ -1,30 +1,20 @@
 //! Makes a page of the rows that a statement returns, one at a time, and says when it is full.
 //!
-//! Both databases return the same shape: rows that match, in order, and at the end a marker for the last row that was
-//! looked at, so that a page of a filtered read can be continued behind rows that did not match. The statement bounds
-//! bytes by the stored size, which is compressed; this bounds them again by what arrived.
+//! Both databases return the same shape: rows that match, in order, and behind them, where the read is filtered, the last row
+//! that was looked at, so that a page can be continued behind rows that did not match. The statement bounds bytes by the
+//! stored size, which is compressed; this bounds them again by what arrived. That the order is the order of the key is
+//! checked with every row: a database that thinks otherwise is an error, and not a loss.
 
-use domain::{EventKey, Row};
+use domain::{EventKey, Row, Timestamp};
 
 use super::{Identity, Page, PageRequest};
 use crate::StoreError;
 
-/// How a row of a page's statement stands to its bounds.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    /// Counted from 1, over all rows that were looked at.
-    pub number: i64,
-    /// It matches and lies within the byte bound. Otherwise it is the marker at the end.
-    pub wanted: bool,
-    /// The byte bound was reached before this row.
-    pub cut: bool,
-}
-
 /// How much one statement reads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// Rows looked at.
-    pub scan: usize,
+    /// Rows looked at, where some are left out.
+    pub scan: Option<usize>,
     /// Rows returned.
     pub rows: usize,
     /// Bytes of stored payloads, and of what arrived.
@@ -33,65 +23,64 @@ pub(super) struct Bounds {
 
 impl Bounds {
     pub fn of(request: &PageRequest<'_>) -> Self {
-        let rows = request.limit.max(1);
-        let scan = if filtered(request) { super::SCAN_BOUND } else { rows };
-        Self { scan, rows, bytes: request.max_bytes.max(1) }
+        let leaves_out = request.filter.is_some_and(|filter| !filter.all);
+        Self {
+            scan: leaves_out.then_some(super::SCAN_BOUND),
+            rows: request.limit.max(1),
+            bytes: request.max_bytes.max(1),
+        }
     }
-}
-
-/// Whether the request leaves rows out.
-pub(super) fn filtered(request: &PageRequest<'_>) -> bool {
-    request.filter.is_some_and(|filter| !filter.all)
 }
 
 /// A page in the making.
 pub(super) struct Collector {
     bounds: Bounds,
     after: EventKey,
+    marked: bool,
     page: Page,
 }
 
 impl Collector {
     pub fn new(bounds: Bounds, after: EventKey) -> Self {
-        Self { bounds, after, page: Page { rows: Vec::new(), end: None, more: false, bytes: 0, identity: None } }
+        let page = Page { rows: Vec::new(), end: None, end_date: None, more: false, bytes: 0, identity: None };
+        Self { bounds, after, marked: false, page }
     }
 
     pub fn identify(&mut self, identity: Option<Identity>) {
         self.page.identity = identity;
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.page.rows.is_empty()
+    /// The row before this one, if there is one on this page.
+    pub fn last(&self) -> Option<&Row> {
+        self.page.rows.last()
     }
 
-    /// Takes a row that is wanted. `false` when the page is full.
-    pub fn push(&mut self, place: Place, row: Row) -> Result<bool, StoreError> {
+    /// Takes a row that is wanted; `through` are the stored bytes of the page up to and with it. `false` when the page is
+    /// full.
+    pub fn push(&mut self, row: Row, through: i64) -> Result<bool, StoreError> {
         self.follows(row.key())?;
-        self.page.end = Some(row.key().clone());
         self.page.bytes += row.weight();
         self.page.rows.push(row);
         // Whether anything follows is not known yet: to say yes costs one empty page at most.
         let full = self.page.rows.len() >= self.bounds.rows || self.page.bytes >= self.bounds.bytes;
-        self.page.more = full || place.number >= cast(self.bounds.scan);
+        self.page.more = full || through >= cast(self.bounds.bytes);
         Ok(!full)
     }
 
-    /// Takes the marker: the last row looked at, which is not wanted. What lies between is passed, unless rows were cut
-    /// there by the byte bound.
-    pub fn mark(&mut self, place: Place, key: &EventKey) -> Result<bool, StoreError> {
-        self.follows(key)?;
-        if place.cut {
-            self.page.more = true;
-        } else {
-            self.page.end = Some(key.clone());
-            self.page.more = place.number >= cast(self.bounds.scan);
+    /// Takes the last row that was looked at: what lies between is passed, unless the rows were cut short. `more`: there
+    /// may be rows that were not looked at.
+    pub fn mark(&mut self, key: EventKey, created_at: Option<Timestamp>, more: bool) -> Result<(), StoreError> {
+        self.follows(&key)?;
+        self.marked = true;
+        if !self.page.more {
+            (self.page.end, self.page.end_date, self.page.more) = (Some(key), created_at, more);
         }
-        Ok(false)
+        Ok(())
     }
 
     fn follows(&self, key: &EventKey) -> Result<(), StoreError> {
-        let last = self.page.end.as_ref().unwrap_or(&self.after);
-        if key >= last {
+        let last = self.page.rows.last().map_or(&self.after, Row::key);
+        if key >= last && !self.marked {
             return Ok(());
         }
         Err(StoreError::Invalid {
@@ -101,7 +90,12 @@ impl Collector {
     }
 
     pub fn finish(self) -> Page {
-        self.page
+        let mut page = self.page;
+        if page.end.is_none() {
+            page.end = page.rows.last().map(|row| row.key().clone());
+            page.end_date = page.rows.last().and_then(Row::created_at);
+        }
+        page
     }
 }
 

@@ -1,10 +1,10 @@
 //! What is asked of a store, page by page.
 
-use domain::{EventKey, InstanceId, Position, Row, TypeFilter};
+use domain::{EventKey, InstanceId, Position, Row, Timestamp, TypeFilter};
 
 use super::Identity;
 
-/// How many rows one statement looks at, at most, when it reads through a filter.
+/// How many rows one statement looks at when it reads through a filter, and those beyond that share a position with them.
 pub const SCAN_BOUND: usize = 10_000;
 
 /// The rows of one instance after a key, up to a position.
@@ -16,7 +16,7 @@ pub struct PageRequest<'a> {
     pub after: &'a EventKey,
     /// The last position that may be read: the horizon, or less.
     pub up_to: Position,
-    /// Only rows whose type can match; at most [`SCAN_BOUND`] rows are looked at then.
+    /// Only rows whose type can match; [`SCAN_BOUND`] rows are looked at then.
     pub filter: Option<&'a TypeFilter>,
     /// At most so many rows.
     pub limit: usize,
@@ -31,6 +31,8 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// The last row that was looked at, whether it matched or not; `None` when there was none.
     pub end: Option<EventKey>,
+    /// `created_at` of the row at `end`, if it can be read.
+    pub end_date: Option<Timestamp>,
     /// The page was cut short by a bound: there may be more behind `end`.
     pub more: bool,
     /// What the rows weigh, in bytes ([`Row::weight`]).

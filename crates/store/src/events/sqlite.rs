@@ -25,7 +25,7 @@ pub use append::NewEvent;
 
 use super::{
     Finding, Page, PageRequest, Probe,
-    collect::{Bounds, Collector, Place, cast, filtered},
+    collect::{Bounds, Collector, cast},
 };
 use crate::StoreError;
 
@@ -121,23 +121,20 @@ impl SqliteEvents {
     pub(super) async fn page(&self, request: &PageRequest<'_>) -> Result<Page, StoreError> {
         let failed = || StoreError::database("read a page of events");
         let bounds = Bounds::of(request);
-        let query = range(sqlx::query(sql::PAGE), request)
-            .bind(cast(bounds.scan))
-            .bind(cast(bounds.rows))
-            .bind(cast(bounds.bytes));
+        let query = match bounds.scan {
+            Some(scan) => matching(sqlx::query(sql::FILTERED_PAGE), request).bind(cast(scan)),
+            None => range(sqlx::query(sql::PAGE), request),
+        };
         let mut collector = Collector::new(bounds, request.after.clone());
-        let mut rows = query.fetch(&self.pool);
+        let mut rows = query.bind(cast(bounds.rows)).bind(cast(bounds.bytes)).fetch(&self.pool);
         while let Some(row) = rows.try_next().await.map_err(failed())? {
-            let read = || Ok((row.try_get("p_number")?, row.try_get("p_wanted")?, row.try_get("p_cut")?));
-            let (number, wanted, cut) = read().map_err(failed())?;
-            let place = Place { number, wanted, cut };
-            let go_on = if wanted {
-                collector.push(place, decode::row(&row)?)?
+            if let Some(through) = row.try_get("p_through").map_err(failed())? {
+                if !collector.push(decode::row(&row)?, through)? {
+                    break;
+                }
             } else {
-                collector.mark(place, &decode::key(&row)?)?
-            };
-            if !go_on {
-                break;
+                let more = row.try_get("p_more").map_err(failed())?;
+                collector.mark(decode::key(&row)?, decode::created_at(&row).ok(), more)?;
             }
         }
         Ok(collector.finish())
@@ -163,7 +160,7 @@ impl SqliteEvents {
     }
 
     pub(super) async fn count(&self, request: &PageRequest<'_>, cap: u64) -> Result<u64, StoreError> {
-        let query = range(sqlx::query(sql::COUNT), request).bind(i64::try_from(cap).unwrap_or(i64::MAX));
+        let query = matching(sqlx::query(sql::COUNT), request).bind(i64::try_from(cap).unwrap_or(i64::MAX));
         let row = query.fetch_one(&self.pool).await.map_err(StoreError::database("count events"))?;
         row.try_get::<i64, _>(0).map(i64::unsigned_abs).map_err(StoreError::database("count events"))
     }
@@ -174,7 +171,7 @@ impl SqliteEvents {
         cap: u64,
     ) -> Result<Vec<(Option<EventType>, u64)>, StoreError> {
         let failed = || StoreError::database("count events by type");
-        let query = range(sqlx::query(sql::CENSUS), request).bind(i64::try_from(cap).unwrap_or(i64::MAX));
+        let query = matching(sqlx::query(sql::CENSUS), request).bind(i64::try_from(cap).unwrap_or(i64::MAX));
         let rows = query.fetch_all(&self.pool).await.map_err(failed())?;
         let decode = |row: &SqliteRow| {
             Ok((row.try_get::<Option<String>, _>(0)?.map(EventType::from), row.try_get::<i64, _>(1)?.unsigned_abs()))
@@ -188,8 +185,6 @@ fn range<'q>(
     query: Query<'q, Sqlite, SqliteArguments>,
     request: &PageRequest<'_>,
 ) -> Query<'q, Sqlite, SqliteArguments> {
-    let json = |list: &[String]| serde_json::to_string(list).expect("texts are always JSON");
-    let filter = request.filter.filter(|_| filtered(request));
     let after = request.after;
     // A position is the whole key here: a key between two events, or with a fraction, is behind the whole number below.
     let own = Position::from_integer(floor(after.position)) == after.position;
@@ -198,8 +193,16 @@ fn range<'q>(
         .bind(request.instance.as_str().to_owned())
         .bind(floor(after.position) - i64::from(inclusive))
         .bind(floor(request.up_to))
-        .bind(filter.map(|filter| json(&filter.types)))
-        .bind(filter.map(|filter| json(&filter.groups)))
+}
+
+/// As [`range`], with the types that can match; NULL where all can.
+fn matching<'q>(
+    query: Query<'q, Sqlite, SqliteArguments>,
+    request: &PageRequest<'_>,
+) -> Query<'q, Sqlite, SqliteArguments> {
+    let json = |list: &[String]| serde_json::to_string(list).expect("texts are always JSON");
+    let filter = request.filter.filter(|filter| !filter.all);
+    range(query, request).bind(filter.map(|filter| json(&filter.types))).bind(filter.map(|filter| json(&filter.groups)))
 }
 
 /// The whole number below.

@@ -4,9 +4,12 @@
 //! [`Row::Broken`], naming the column and never its value.
 
 use bytes::Bytes;
-use domain::{BrokenRow, Event, EventKey, EventType, InstanceId, Row, Timestamp};
+use domain::{AggregateType, BrokenRow, Event, EventKey, EventType, InstanceId, Row, Timestamp};
 use serde_json::value::RawValue;
-use sqlx::{Row as _, ValueRef as _, postgres::PgRow};
+use sqlx::{
+    Decode, Postgres, Row as _, Type, ValueRef as _,
+    postgres::{PgRow, PgValueRef},
+};
 
 use super::layout::Layout;
 use crate::StoreError;
@@ -16,11 +19,46 @@ const OPERATION: &str = "read a page of events";
 /// From 1970 to 2000, where PostgreSQL counts from, in microseconds.
 const EPOCH_OFFSET: i64 = 946_684_800_000_000;
 
-pub(super) fn row(row: &PgRow, layout: &Layout) -> Result<Row, StoreError> {
-    let key = key(row)?;
-    let event_type: Option<EventType> =
-        row.try_get::<Option<String>, _>("r_event_type").ok().flatten().map(EventType::from);
-    Ok(match rest(row, layout, event_type.clone()) {
+/// Where the columns of `sql::Builder::output` stand: to look each of them up by its name would take longer than to decode it.
+const POSITION: usize = 0;
+const IN_TX_ORDER: usize = 1;
+const INSTANCE_ID: usize = 2;
+const AGGREGATE_TYPE: usize = 3;
+const AGGREGATE_ID: usize = 4;
+const SEQUENCE: usize = 5;
+const EVENT_TYPE: usize = 6;
+const REVISION: usize = 7;
+const CREATED_AT: usize = 8;
+const CREATOR: usize = 9;
+const OWNER: usize = 10;
+const PAYLOAD: usize = 11;
+
+/// A row whose outputs begin at a column.
+#[derive(Clone, Copy)]
+pub(super) struct Output<'r> {
+    pub row: &'r PgRow,
+    pub begins_at: usize,
+}
+
+impl<'r> Output<'r> {
+    fn get<T: Decode<'r, Postgres> + Type<Postgres>>(self, column: usize) -> Result<T, sqlx::Error> {
+        self.row.try_get(self.begins_at + column)
+    }
+
+    fn raw(self, column: usize) -> Result<PgValueRef<'r>, sqlx::Error> {
+        self.row.try_get_raw(self.begins_at + column)
+    }
+}
+
+/// `before` is the row before this one, if there is one: names that are the same in both are kept once.
+pub(super) fn row(output: Output<'_>, layout: &Layout, before: Option<&Row>) -> Result<Row, StoreError> {
+    let key = key(output, before.map(Row::key))?;
+    let event_type: Option<EventType> = output
+        .get::<Option<&str>>(EVENT_TYPE)
+        .ok()
+        .flatten()
+        .map(|text| same(text, before.and_then(Row::event_type), EventType::as_str));
+    Ok(match rest(output, layout, event_type.clone()) {
         Ok(rest) => Row::Event(Event {
             key,
             event_type: rest.event_type,
@@ -34,22 +72,28 @@ pub(super) fn row(row: &PgRow, layout: &Layout) -> Result<Row, StoreError> {
     })
 }
 
+/// The name of the row before if it is this one.
+fn same<'t, T: Clone + From<&'t str>>(text: &'t str, before: Option<&T>, as_str: impl Fn(&T) -> &str) -> T {
+    before.filter(|before| as_str(before) == text).cloned().unwrap_or_else(|| T::from(text))
+}
+
 /// The key of a row: without it there is no telling where the row stands.
-pub(super) fn key(row: &PgRow) -> Result<EventKey, StoreError> {
+pub(super) fn key(output: Output<'_>, before: Option<&EventKey>) -> Result<EventKey, StoreError> {
     let read = || -> Result<_, sqlx::Error> {
-        let position: Option<String> = row.try_get("k_position")?;
-        let instance: String = row.try_get("k_instance_id")?;
-        let aggregate_type: String = row.try_get("k_aggregate_type")?;
-        let aggregate_id: String = row.try_get("k_aggregate_id")?;
+        let position: Option<&str> = output.get(POSITION)?;
         Ok((
             position.unwrap_or_default(),
             EventKey {
                 position: domain::Position::ZERO,
-                in_tx_order: row.try_get("k_in_tx_order")?,
-                instance_id: InstanceId::from(instance),
-                aggregate_type: aggregate_type.into(),
-                aggregate_id: aggregate_id.into(),
-                sequence: row.try_get("k_sequence")?,
+                in_tx_order: output.get(IN_TX_ORDER)?,
+                instance_id: same(output.get(INSTANCE_ID)?, before.map(|key| &key.instance_id), InstanceId::as_str),
+                aggregate_type: same(
+                    output.get(AGGREGATE_TYPE)?,
+                    before.map(|key| &key.aggregate_type),
+                    AggregateType::as_str,
+                ),
+                aggregate_id: output.get::<&str>(AGGREGATE_ID)?.into(),
+                sequence: output.get(SEQUENCE)?,
             },
         ))
     };
@@ -70,26 +114,24 @@ struct Rest {
     owner: String,
 }
 
-fn rest(row: &PgRow, layout: &Layout, event_type: Option<EventType>) -> Result<Rest, String> {
-    let revision: Option<i64> = row.try_get("r_revision").map_err(|_| "revision cannot be read")?;
-    let text = |column: &str| {
-        row.try_get::<Option<String>, _>(column)
-            .map(Option::unwrap_or_default)
-            .map_err(|_| format!("{} is no text", column.trim_start_matches("r_")))
+fn rest(output: Output<'_>, layout: &Layout, event_type: Option<EventType>) -> Result<Rest, String> {
+    let revision: Option<i64> = output.get(REVISION).map_err(|_| "revision cannot be read")?;
+    let text = |column: usize, name: &str| {
+        output.get::<Option<String>>(column).map(Option::unwrap_or_default).map_err(|_| format!("{name} is no text"))
     };
     Ok(Rest {
         event_type: event_type.ok_or("event_type is NULL")?,
         revision: revision.map(i32::try_from).transpose().map_err(|_| "revision is out of range")?,
-        created_at: created_at(row)?,
-        payload: payload(row, layout)?,
-        creator: text("r_creator")?,
-        owner: text("r_owner")?,
+        created_at: created_at(output)?,
+        payload: payload(output, layout)?,
+        creator: text(CREATOR, "creator")?,
+        owner: text(OWNER, "owner")?,
     })
 }
 
 /// Read raw: the driver's own types refuse what lies beyond their calendars.
-fn created_at(row: &PgRow) -> Result<Timestamp, String> {
-    let value = row.try_get_raw("r_created_at").map_err(|_| "created_at cannot be read")?;
+pub(super) fn created_at(output: Output<'_>) -> Result<Timestamp, String> {
+    let value = output.raw(CREATED_AT).map_err(|_| "created_at cannot be read")?;
     if value.is_null() {
         return Err("created_at is NULL".to_owned());
     }
@@ -109,8 +151,8 @@ fn time(bytes: &[u8]) -> Result<Timestamp, String> {
 }
 
 /// The stored text. What the database has not looked at as JSON is looked at here.
-fn payload(row: &PgRow, layout: &Layout) -> Result<Option<Bytes>, String> {
-    let value = row.try_get_raw("r_payload").map_err(|_| "payload cannot be read")?;
+fn payload(output: Output<'_>, layout: &Layout) -> Result<Option<Bytes>, String> {
+    let value = output.raw(PAYLOAD).map_err(|_| "payload cannot be read")?;
     if value.is_null() {
         return Ok(None);
     }

@@ -14,15 +14,16 @@ use tokio::time::timeout;
 use super::{
     PostgresEvents,
     connection::{LONG, SHORT, acquire, safe, settle},
-    decode,
+    decode::{self, Output},
     layout::Layout,
     probe,
+    sql::{Statements, page},
 };
 use crate::{
     StoreError,
     events::{
         HorizonSource, Page, PageRequest,
-        collect::{Bounds, Collector, Place, cast, filtered},
+        collect::{Bounds, Collector, cast},
     },
 };
 
@@ -31,7 +32,6 @@ const PAGE: &str = "read a page of events";
 /// The parameters that every read of a range begins with.
 fn range<'q>(sql: &Arc<str>, layout: &Layout, request: &PageRequest<'_>) -> Query<'q, Postgres, PgArguments> {
     let after = request.after;
-    let filter = request.filter.filter(|_| filtered(request));
     sqlx::query::<Postgres>(AssertSqlSafe(Arc::clone(sql)))
         .bind(request.instance.as_str().to_owned())
         .bind(bound(layout, after.position))
@@ -42,8 +42,12 @@ fn range<'q>(sql: &Arc<str>, layout: &Layout, request: &PageRequest<'_>) -> Quer
         .bind(after.aggregate_type.as_str().to_owned())
         .bind(after.aggregate_id.as_str().to_owned())
         .bind(after.sequence)
-        .bind(filter.map(|filter| filter.types.clone()))
-        .bind(filter.map(patterns))
+}
+
+/// As [`range`], with the types that can match; NULL where all can.
+fn matching<'q>(sql: &Arc<str>, layout: &Layout, request: &PageRequest<'_>) -> Query<'q, Postgres, PgArguments> {
+    let filter = request.filter.filter(|filter| !filter.all);
+    range(sql, layout, request).bind(filter.map(|filter| filter.types.clone())).bind(filter.map(patterns))
 }
 
 /// A position as the column's type has it. Integer columns are compared with the whole number below, which is right for
@@ -73,28 +77,40 @@ fn patterns(filter: &TypeFilter) -> Vec<String> {
     filter.groups.iter().map(escape).collect()
 }
 
-/// [`super::sql::Statements::page`] with its parameters.
+/// The statement that reads a page, with its parameters; `explain` stands in front of it.
 pub(super) fn page_query<'q>(
-    sql: &Arc<str>,
+    statements: &Statements,
     layout: &Layout,
     request: &PageRequest<'_>,
+    explain: &str,
 ) -> Query<'q, Postgres, PgArguments> {
     let bounds = Bounds::of(request);
-    range(sql, layout, request).bind(cast(bounds.scan)).bind(cast(bounds.rows)).bind(cast(bounds.bytes))
+    let sql = |sql: &Arc<str>| if explain.is_empty() { Arc::clone(sql) } else { format!("{explain} {sql}").into() };
+    let query = match bounds.scan {
+        Some(scan) => matching(&sql(&statements.filtered_page), layout, request).bind(cast(scan)),
+        None => range(&sql(&statements.page), layout, request),
+    };
+    query.bind(cast(bounds.rows)).bind(cast(bounds.bytes))
 }
 
 pub(super) async fn page(store: &PostgresEvents, request: &PageRequest<'_>) -> Result<Page, StoreError> {
     let (examined, statements) = store.known();
-    let query = page_query(&statements.page, &examined.layout, request);
+    let query = page_query(&statements, &examined.layout, request, "");
     let mut collector = Collector::new(Bounds::of(request), request.after.clone());
     let mut connection = acquire(&store.pool, PAGE).await?;
-    // What went wrong while decoding is kept apart from what the driver says.
+    // What went wrong while decoding is kept apart from what the driver says. Whatever is read, the server answers first.
     let mut taken = Err(StoreError::Switched);
     let read = timeout(LONG, async {
         // Rows are taken one at a time and decoded at once, so that no more than the page is in memory.
         let mut rows = query.fetch(&mut *connection);
         while let Some(row) = rows.try_next().await? {
-            taken = take(&mut collector, &row, &examined.layout);
+            taken = match &taken {
+                Err(_) => probe::server(&row).map(|server| {
+                    collector.identify(server);
+                    true
+                }),
+                Ok(_) => take(&mut collector, &row, &examined.layout),
+            };
             if !matches!(taken, Ok(true)) {
                 break;
             }
@@ -103,31 +119,32 @@ pub(super) async fn page(store: &PostgresEvents, request: &PageRequest<'_>) -> R
     })
     .await;
     settle(PAGE, LONG, connection, read)?;
-    // Even an empty page has a row: it says which server answered.
     taken?;
     Ok(collector.finish())
 }
 
-/// `false` when the page is full.
+/// Takes a row of a page, or the last one that was looked at. `false` when the page is full.
 fn take(collector: &mut Collector, row: &PgRow, layout: &Layout) -> Result<bool, StoreError> {
-    if collector.is_empty() {
-        collector.identify(probe::server(row)?);
-    }
-    let place = || -> Result<Option<Place>, sqlx::Error> {
-        let Some(number) = row.try_get::<Option<i64>, _>("p_number")? else { return Ok(None) };
-        Ok(Some(Place { number, wanted: row.try_get("p_wanted")?, cut: row.try_get("p_cut")? }))
-    };
-    match place().map_err(StoreError::database(PAGE))? {
-        Some(place) if place.wanted => collector.push(place, decode::row(row, layout)?),
-        Some(place) => collector.mark(place, &decode::key(row)?),
-        None => Ok(false),
+    let output = Output { row, begins_at: page::OUTPUT };
+    let failed = StoreError::database(PAGE);
+    match row.try_get::<Option<i64>, _>(page::THROUGH) {
+        Ok(Some(through)) => {
+            let row = decode::row(output, layout, collector.last())?;
+            collector.push(row, through)
+        }
+        Ok(None) => {
+            let more = row.try_get(page::MORE).map_err(failed)?;
+            collector.mark(decode::key(output, None)?, decode::created_at(output).ok(), more)?;
+            Ok(true)
+        }
+        Err(error) => Err(failed(error)),
     }
 }
 
 pub(super) async fn count(store: &PostgresEvents, request: &PageRequest<'_>, cap: u64) -> Result<u64, StoreError> {
     const OPERATION: &str = "count events";
     let (examined, statements) = store.known();
-    let query = range(&statements.count, &examined.layout, request).bind(i64::try_from(cap).unwrap_or(i64::MAX));
+    let query = matching(&statements.count, &examined.layout, request).bind(i64::try_from(cap).unwrap_or(i64::MAX));
     let mut connection = acquire(&store.pool, OPERATION).await?;
     let read = timeout(LONG, query.fetch_one(&mut *connection)).await;
     let row = settle(OPERATION, LONG, connection, read)?;
@@ -142,7 +159,7 @@ pub(super) async fn census(
 ) -> Result<Vec<(Option<EventType>, u64)>, StoreError> {
     const OPERATION: &str = "count events by type";
     let (examined, statements) = store.known();
-    let query = range(&statements.census, &examined.layout, request).bind(i64::try_from(cap).unwrap_or(i64::MAX));
+    let query = matching(&statements.census, &examined.layout, request).bind(i64::try_from(cap).unwrap_or(i64::MAX));
     let mut connection = acquire(&store.pool, OPERATION).await?;
     let read = timeout(LONG, query.fetch_all(&mut *connection)).await;
     let decode = |row: &PgRow| {
@@ -168,7 +185,9 @@ pub(super) async fn event(store: &PostgresEvents, key: &EventKey) -> Result<Opti
         .bind(key.in_tx_order);
     let mut connection = acquire(&store.pool, OPERATION).await?;
     let read = timeout(LONG, query.fetch_optional(&mut *connection)).await;
-    settle(OPERATION, LONG, connection, read)?.map(|row| decode::row(&row, &examined.layout)).transpose()
+    settle(OPERATION, LONG, connection, read)?
+        .map(|row| decode::row(Output { row: &row, begins_at: 0 }, &examined.layout, None))
+        .transpose()
 }
 
 pub(super) async fn fresh(

@@ -4,8 +4,10 @@
 //! is compared exactly, an integer column with whole bounds, so that the index on it can be used.
 //!
 //! The parameters of a read, the same in all statements that begin with them:
-//! `$1` instance, `$2` position not below, `$3` position not above, `$4` to `$9` the key to read behind, `$10` exact event
-//! types, `$11` LIKE patterns of the groups; the last two are NULL when everything matches.
+//! `$1` instance, `$2` position not below, `$3` position not above, `$4` to `$9` the key to read behind. Where types are
+//! asked for, `$10` are the exact ones and `$11` LIKE patterns of the groups.
+
+pub(super) mod page;
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -16,6 +18,7 @@ use crate::events::HorizonSource;
 #[derive(Clone, Debug)]
 pub(super) struct Statements {
     pub page: Arc<str>,
+    pub filtered_page: Arc<str>,
     pub count: Arc<str>,
     pub census: Arc<str>,
     pub event: Arc<str>,
@@ -92,6 +95,7 @@ impl Statements {
         let builder = Builder { layout, server: server(identity) };
         Self {
             page: builder.page().into(),
+            filtered_page: builder.filtered_page().into(),
             count: builder.count().into(),
             census: builder.census().into(),
             event: builder.event().into(),
@@ -187,7 +191,10 @@ impl Builder<'_> {
         if self.layout.payload.kind == "bytea" { "r_payload" } else { "r_payload::text" }
     }
 
-    /// What a row is decoded from, out of [`Self::columns`].
+    /// How many columns [`Self::output`] has.
+    const OUTPUTS: usize = 12;
+
+    /// What a row is decoded from, out of [`Self::columns`], in the order in which `decode` counts.
     fn output(payload: &str) -> String {
         format!(
             "k_position::text AS k_position, k_in_tx_order, k_instance_id, k_aggregate_type, k_aggregate_id, k_sequence, \
@@ -222,43 +229,6 @@ impl Builder<'_> {
         format!(
             "($10::text[] IS NULL OR {event_type} IS NULL OR {event_type} = ANY ($10::text[]) \
              OR {event_type} COLLATE \"C\" LIKE ANY ($11::text[]))"
-        )
-    }
-
-    /// `$12` rows looked at, `$13` rows returned, `$14` bytes of stored payloads.
-    ///
-    /// The size of a payload is known without fetching it; only what is returned is fetched. The last row looked at
-    /// is returned in any case, without its payload unless it is wanted.
-    fn page(&self) -> String {
-        let order = "k_position, k_in_tx_order, k_instance_id, k_aggregate_type, k_aggregate_id, k_sequence";
-        let payload = format!("CASE WHEN p_wanted THEN {} END", self.payload());
-        format!(
-            "SELECT s.*, p.* FROM ({server}) s LEFT JOIN LATERAL (
-                SELECT {output}, p_number, p_wanted, p_cut
-                FROM (
-                    SELECT *, p_matches AND NOT p_cut AS p_wanted
-                    FROM (
-                        SELECT *, row_number() OVER key AS p_number, lead(0) OVER key IS NULL AS p_last,
-                            (sum(p_size) OVER key) - p_size >= $14::int8 AS p_cut
-                        FROM (
-                            SELECT *, CASE WHEN p_matches THEN coalesce(pg_column_size(r_payload), 0) ELSE 0 END AS p_size
-                            FROM (
-                                SELECT {columns}, {matches} AS p_matches FROM {table} e WHERE {range}
-                                ORDER BY {order} LIMIT $12::int8
-                            ) looked_at
-                        ) sized
-                        WINDOW key AS (ORDER BY {order} ROWS UNBOUNDED PRECEDING)
-                    ) measured
-                ) judged
-                WHERE p_wanted OR p_last
-                LIMIT $13::int8
-            ) p ON true",
-            server = self.server,
-            output = Self::output(&payload),
-            columns = self.columns(),
-            matches = Self::matches(&as_text(&self.layout.event_type)),
-            table = self.table(),
-            range = self.range(),
         )
     }
 

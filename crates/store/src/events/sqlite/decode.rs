@@ -1,7 +1,7 @@
 //! From a row of the file to a [`Row`]. SQLite stores any type in any column: each is looked at.
 
 use bytes::Bytes;
-use domain::{BrokenRow, Event, EventKey, EventType, Position, Row};
+use domain::{BrokenRow, Event, EventKey, EventType, Position, Row, Timestamp};
 use serde_json::value::RawValue;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
@@ -32,7 +32,6 @@ pub(super) fn row(row: &SqliteRow) -> Result<Row, StoreError> {
 }
 
 fn event(row: &SqliteRow, key: EventKey, event_type: Option<EventType>) -> Result<Event, &'static str> {
-    let created_at: String = row.try_get("created_at").map_err(|_| "created_at is no text")?;
     let payload: Option<Vec<u8>> = row.try_get("r_payload").map_err(|_| "payload cannot be read")?;
     if let Some(payload) = &payload {
         serde_json::from_slice::<&RawValue>(payload).map_err(|_| "payload is no JSON")?;
@@ -41,9 +40,14 @@ fn event(row: &SqliteRow, key: EventKey, event_type: Option<EventType>) -> Resul
         key,
         event_type: event_type.ok_or("event_type is no text")?,
         revision: row.try_get("revision").map_err(|_| "revision is no number")?,
-        created_at: created_at.parse().map_err(|_| "created_at is no RFC 3339 time")?,
+        created_at: created_at(row)?,
         payload: payload.map(Bytes::from),
         creator: row.try_get("creator").map_err(|_| "creator is no text")?,
         owner: row.try_get("owner").map_err(|_| "owner is no text")?,
     })
+}
+
+pub(super) fn created_at(row: &SqliteRow) -> Result<Timestamp, &'static str> {
+    let text: String = row.try_get("created_at").map_err(|_| "created_at is no text")?;
+    text.parse().map_err(|_| "created_at is no RFC 3339 time")
 }

@@ -1,7 +1,7 @@
 //! Every statement of a SQLite event store.
 //!
-//! The parameters of a read: `$1` instance, `$2` position above, `$3` position not above, `$4` exact event types and `$5` groups
-//! as JSON lists, both NULL when everything matches.
+//! The parameters of a read: `$1` instance, `$2` position above, `$3` position not above; where types are asked for, `$4` exact
+//! ones and `$5` groups as JSON lists.
 
 /// ZITADEL's `events2`, with a position that counts.
 pub(super) const SCHEMA: &str = "
@@ -64,26 +64,45 @@ macro_rules! range {
     };
 }
 
-/// `$6` rows looked at, `$7` rows returned, `$8` bytes of payloads. The last row looked at is returned in any case.
-pub(super) const PAGE: &str = concat!(
-    "SELECT position, in_tx_order, instance_id, aggregate_type, aggregate_id, sequence, event_type, revision, created_at,
-        creator, owner, p_number, p_wanted, p_cut, CASE WHEN p_wanted THEN CAST(payload AS BLOB) END AS r_payload
-    FROM (
-        SELECT *, p_matches AND NOT p_cut AS p_wanted FROM (
-            SELECT *, row_number() OVER key AS p_number, lead(0) OVER key IS NULL AS p_last,
-                (sum(p_size) OVER key) - p_size >= $8 AS p_cut
+/// The rows of a page under a condition on `e`; the first parameter says how many, the second how many bytes of payloads.
+macro_rules! rows {
+    ($condition:expr, $rows:literal, $bytes:literal) => {
+        concat!(
+            "SELECT position, in_tx_order, instance_id, aggregate_type, aggregate_id, sequence, event_type, revision,
+                created_at, creator, owner, CAST(payload AS BLOB) AS r_payload, p_through, NULL AS p_more
             FROM (
-                SELECT *, CASE WHEN p_matches THEN coalesce(octet_length(payload), 0) ELSE 0 END AS p_size
-                FROM (SELECT e.*, ",
-    matches!(),
-    " AS p_matches FROM events2 e WHERE ",
-    range!(),
-    " ORDER BY e.position LIMIT $6)
-            )
-            WINDOW key AS (ORDER BY position ROWS UNBOUNDED PRECEDING)
+                SELECT *, sum(p_size) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) AS p_through
+                FROM (SELECT e.*, coalesce(octet_length(e.payload), 0) AS p_size FROM events2 e WHERE ",
+            $condition,
+            " ORDER BY e.position LIMIT ",
+            $rows,
+            ")) WHERE p_through - p_size < ",
+            $bytes
         )
-    )
-    WHERE p_wanted OR p_last ORDER BY position LIMIT $7"
+    };
+}
+
+/// `$4` rows, `$5` bytes of payloads.
+pub(super) const PAGE: &str = concat!(rows!(range!(), "$4", "$5"), " ORDER BY position");
+
+macro_rules! looked_at {
+    () => {
+        concat!(range!(), " AND e.position <= coalesce((SELECT position FROM bound), $3)")
+    };
+}
+
+/// `$6` rows looked at, `$7` rows returned, `$8` bytes of payloads. Behind the rows comes the last one that was looked at, with
+/// `p_more`: whether there are any that were not.
+pub(super) const FILTERED_PAGE: &str = concat!(
+    "WITH bound AS MATERIALIZED (SELECT e.position FROM events2 e WHERE ",
+    range!(),
+    " ORDER BY e.position LIMIT 1 OFFSET $6 - 1) SELECT * FROM (",
+    rows!(concat!(looked_at!(), " AND ", matches!()), "$7", "$8"),
+    " UNION ALL SELECT * FROM (SELECT position, in_tx_order, instance_id, aggregate_type, aggregate_id, sequence, NULL, NULL,
+        created_at, NULL, NULL, NULL, NULL, EXISTS (SELECT 1 FROM bound)
+    FROM events2 e WHERE ",
+    looked_at!(),
+    " ORDER BY e.position DESC LIMIT 1)) ORDER BY position, p_more"
 );
 
 /// `$6` no further than.
