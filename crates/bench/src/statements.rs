@@ -44,11 +44,11 @@ impl Role {
     /// How long a page of events took it on average, in milliseconds.
     pub async fn page_time(&self, store: &Store) -> Result<f64> {
         let name = &self.name;
-        // Only the statements that read a page add up the sizes of payloads.
+        // Only the statements that read a page say whether there is more.
         store
             .number(&format!(
                 "SELECT sum(total_exec_time) / nullif(sum(calls), 0) FROM pg_stat_statements
-                 WHERE userid = '{name}'::regrole::oid AND query LIKE '%p_through%'"
+                 WHERE userid = '{name}'::regrole::oid AND query LIKE '%p_more%'"
             ))
             .await
     }

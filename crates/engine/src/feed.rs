@@ -3,14 +3,23 @@
 //! The tail appends pages at the end; when the run is longer than its share of memory the oldest pages go. The tail never
 //! waits for a courier: one that has fallen behind the run reads pages of its own. But it does not read ahead for nobody:
 //! a full feed is only added to once some courier has come to its last page.
+//!
+//! A page holds what the targets of its time asked for, and says so: a courier that finds it was read for others reads for itself.
 
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use domain::{EventKey, InstanceId, Router, Row, TargetId, Timestamp};
+use domain::{EventKey, InstanceId, Router, Row, TargetId, Timestamp, TypeFilter};
 use tokio::sync::{Notify, watch};
+
+use crate::page_size::PageSize;
+
+/// What a page takes beside its rows.
+const BARE_PAGE: usize = 512;
+/// More types and groups than that are not asked for one by one: everything is.
+const WIDEST_FILTER: usize = 100;
 
 /// Rows in order, and where the reading that brought them ended.
 #[derive(Debug)]
@@ -18,10 +27,12 @@ pub(crate) struct Page {
     pub rows: Vec<Arc<Row>>,
     /// The last row that was looked at, whether it is among `rows` or not.
     pub end: EventKey,
-    /// `created_at` of the event at `end`, if it is among `rows`.
+    /// `created_at` of the row at `end`, if it can be read.
     pub end_date: Option<Timestamp>,
+    /// What was asked for: rows of other types are not here.
+    filter: Arc<TypeFilter>,
     /// About how much memory it takes.
-    pub bytes: usize,
+    bytes: usize,
     routed: Mutex<Option<Arc<Routed>>>,
 }
 
@@ -35,13 +46,11 @@ pub(crate) struct Routed {
 }
 
 impl Page {
-    pub fn new(rows: Vec<Row>, end: EventKey, bytes: usize) -> Self {
-        let end_date = rows.last().filter(|row| *row.key() == end).and_then(|row| match row {
-            Row::Event(event) => Some(event.created_at),
-            Row::Broken(_) => None,
-        });
-        let rows = rows.into_iter().map(Arc::new).collect();
-        Self { rows, end, end_date, bytes, routed: Mutex::default() }
+    /// Of what was read, if there was anything; `filter` is what was asked for.
+    pub fn new(read: store::Page, filter: Arc<TypeFilter>) -> Option<Self> {
+        let rows = read.rows.into_iter().map(Arc::new).collect();
+        let bytes = read.bytes + BARE_PAGE;
+        Some(Self { rows, end: read.end?, end_date: read.end_date, filter, bytes, routed: Mutex::default() })
     }
 
     /// The rows that concern `target`, in order: looked up once for all couriers, and again when definitions change.
@@ -92,7 +101,8 @@ pub(crate) enum Read {
     Page(Arc<Page>),
     /// Nothing yet: wait for the feed to grow.
     CaughtUp,
-    /// The courier has fallen behind the run, or the run has not come to where it stands: it reads pages of its own.
+    /// The courier has fallen behind the run, or the run has not come to where it stands, or was read for others than it: it
+    /// reads pages of its own.
     Elsewhere,
 }
 
@@ -101,6 +111,8 @@ pub(crate) enum Read {
 pub(crate) struct Feed {
     pub instance: InstanceId,
     run: Mutex<Run>,
+    /// What the targets of one revision of the definitions ask for together.
+    filter: Mutex<Option<(i64, Arc<TypeFilter>)>>,
     grown: watch::Sender<u64>,
     hungry: Arc<Notify>,
 }
@@ -127,6 +139,7 @@ struct Run {
     /// Some courier has come to the last page.
     wanted: bool,
     more: More,
+    size: PageSize,
     /// The event at `end` was lost by the store: nothing is read until an operator has moved the cursors.
     lost: bool,
 }
@@ -153,13 +166,32 @@ impl Feed {
             share: usize::MAX,
             wanted: true,
             more: More::Perhaps,
+            size: PageSize::default(),
             lost: false,
         };
-        Self { instance, run: Mutex::new(run), grown: watch::Sender::new(0), hungry }
+        Self { instance, run: Mutex::new(run), filter: Mutex::default(), grown: watch::Sender::new(0), hungry }
     }
 
-    /// The page with what comes after `after`.
-    pub fn read(&self, after: &EventKey) -> Read {
+    /// What all targets of the instance ask for together.
+    pub fn filter(&self, router: &Router) -> Arc<TypeFilter> {
+        let mut known = self.filter.lock().expect("no holder of this lock panics");
+        match &*known {
+            Some((revision, filter)) if *revision == router.revision() => Arc::clone(filter),
+            _ => {
+                let mut filter = router.filter_for_all(&self.instance);
+                if filter.types.len() + filter.groups.len() > WIDEST_FILTER {
+                    filter = TypeFilter { all: true, ..TypeFilter::default() };
+                }
+                let filter = Arc::new(filter);
+                *known = Some((router.revision(), Arc::clone(&filter)));
+                filter
+            }
+        }
+    }
+
+    /// The page with what comes after `after`, for a courier by this router.
+    pub fn read(&self, after: &EventKey, router: &Router) -> Read {
+        let filter = self.filter(router);
         let mut run = self.lock();
         if *after < run.start {
             return Read::Elsewhere;
@@ -175,7 +207,11 @@ impl Feed {
         if found + 1 >= run.pages.len() && !std::mem::replace(&mut run.wanted, true) {
             self.hungry.notify_one();
         }
-        run.pages.get(found).map_or(Read::CaughtUp, |page| Read::Page(Arc::clone(page)))
+        match run.pages.get(found) {
+            None => Read::CaughtUp,
+            Some(page) if page.filter == filter => Read::Page(Arc::clone(page)),
+            Some(_) => Read::Elsewhere,
+        }
     }
 
     /// Tells when something was appended.
@@ -243,10 +279,32 @@ impl Feed {
         self.lock().more = More::Perhaps;
     }
 
+    /// How many rows to ask for, at most `limit` and not many more than fit `max_bytes`.
+    pub fn rows(&self, limit: usize, max_bytes: usize) -> usize {
+        self.lock().size.rows(limit, max_bytes)
+    }
+
+    /// What a page was like, whether it is appended or not.
+    pub fn learn(&self, read: &store::Page) {
+        self.lock().size.learn(read);
+    }
+
+    /// Whether so many bytes more would be kept.
+    pub fn has_room_for(&self, bytes: usize) -> bool {
+        let run = self.lock();
+        run.bytes + bytes < run.share
+    }
+
     /// Appends what the tail has read; the oldest pages make room.
     pub fn append(&self, page: Page, more: bool, share: usize) {
         {
             let mut run = self.lock();
+            // Where nothing concerns anybody it is enough to know how far that goes.
+            let empty =
+                |other: &mut Arc<Page>| page.rows.is_empty() && other.rows.is_empty() && other.filter == page.filter;
+            if let Some(last) = run.pages.pop_back_if(empty) {
+                run.bytes -= last.bytes;
+            }
             run.end = page.end.clone();
             run.more = if more { More::Cut } else { More::Nothing };
             run.share = share;
@@ -261,5 +319,82 @@ impl Feed {
 
     fn lock(&self) -> MutexGuard<'_, Run> {
         self.run.lock().expect("no holder of this lock panics")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use domain::{
+        Condition, Definitions, EventKey, Execution, ExecutionTarget, Position, Router, Source, Target, TypeFilter,
+    };
+    use tokio::sync::Notify;
+
+    use super::{BARE_PAGE, Feed, Page, Read, WIDEST_FILTER};
+
+    /// Routers of targets that ask for these types.
+    fn router(revision: i64, types: &[&str]) -> Router {
+        let target = Target::new("crm".into(), "crm".into(), "https://example.com/".parse().expect("a URL"));
+        let executions = types.iter().map(|name| Execution {
+            condition: Condition::Event((*name).into()),
+            instance: None,
+            targets: vec![ExecutionTarget::Target(target.name.clone())],
+            exclude: Vec::new(),
+            source: Source::Api,
+        });
+        let executions = executions.collect();
+        Router::build(&Definitions { revision, targets: vec![target], executions }).expect("they are sound")
+    }
+
+    fn at(position: i64) -> EventKey {
+        EventKey { aggregate_type: "t".into(), ..EventKey::after(Position::from_integer(position)) }
+    }
+
+    fn empty(end: i64, filter: &Arc<TypeFilter>) -> Page {
+        let read =
+            store::Page { rows: Vec::new(), end: Some(at(end)), end_date: None, more: false, bytes: 0, identity: None };
+        Page::new(read, Arc::clone(filter)).expect("it has an end")
+    }
+
+    fn feed() -> Feed {
+        Feed::new("i1".into(), at(0), Arc::new(Notify::new()))
+    }
+
+    #[test]
+    fn pages_without_rows_become_one() {
+        let (feed, router) = (feed(), router(1, &["a.b"]));
+        let filter = feed.filter(&router);
+        for end in 1..=1000 {
+            feed.append(empty(end, &filter), false, 1 << 20);
+        }
+        assert!(
+            matches!(feed.read(&at(3), &router), Read::Page(page) if page.end == at(1000)),
+            "one page goes all the way"
+        );
+        assert_eq!(feed.lock().pages.len(), 1);
+        assert_eq!(feed.lock().bytes, BARE_PAGE);
+        assert!(matches!(feed.read(&at(1000), &router), Read::CaughtUp));
+    }
+
+    #[test]
+    fn a_page_is_nothing_for_whom_it_was_not_read() {
+        let (feed, one, same, other) = (feed(), router(1, &["a.b"]), router(2, &["a.b"]), router(3, &["a.b", "c.d"]));
+        feed.append(empty(1, &feed.filter(&one)), false, 1 << 20);
+        feed.append(empty(2, &feed.filter(&other)), false, 1 << 20);
+        assert!(matches!(feed.read(&at(0), &one), Read::Page(_)));
+        assert!(matches!(feed.read(&at(0), &same), Read::Page(_)), "another revision that asks for the same");
+        assert!(matches!(feed.read(&at(0), &other), Read::Elsewhere), "c.d was not asked for");
+        assert!(matches!(feed.read(&at(1), &other), Read::Page(_)));
+        assert!(matches!(feed.read(&at(1), &one), Read::Elsewhere), "and what was is no longer known to be all");
+    }
+
+    #[test]
+    fn what_asks_for_very_many_types_asks_for_all() {
+        let names: Vec<_> = (0..=WIDEST_FILTER).map(|number| format!("a.n{number}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        assert!(feed().filter(&router(1, &names)).all);
+        let filter = feed().filter(&router(1, &names[1..]));
+        assert_eq!((filter.all, filter.types.len()), (false, WIDEST_FILTER));
     }
 }

@@ -21,6 +21,7 @@ mod lease;
 mod ledger;
 mod limit;
 mod options;
+mod page_size;
 mod resolve;
 mod retry;
 mod status;

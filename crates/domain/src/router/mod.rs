@@ -135,6 +135,15 @@ impl Router {
         TypeFilter::of(&concerning.map(|plan| &plan.condition).collect())
     }
 
+    /// What to ask the events table for on behalf of all targets of an instance: nothing that concerns one of them is left out.
+    #[must_use]
+    pub fn filter_for_all(&self, instance: &InstanceId) -> TypeFilter {
+        let concerning = self
+            .in_force(instance)
+            .filter(|plan| plan.may_call().any(|called| self.targets[called].may_be_called_by(plan)));
+        TypeFilter::of(&concerning.map(|plan| &plan.condition).collect()).unwrap_or_default()
+    }
+
     /// The targets that are called on any instance, also on one that has not been seen yet, paused ones included.
     #[must_use]
     pub fn any_instance_targets(&self) -> Vec<TargetId> {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use domain::{EventKey, Position, Router, Row, TargetId, Timestamp, TypeFilter};
+use domain::{EventKey, Position, Router, Row, TargetId, Timestamp};
 use store::{EventStore, PageRequest, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::{
     feed::{Feed, Page, Read},
+    page_size::PageSize,
     tail::{PAGE_BYTES, Safe},
 };
 
@@ -34,6 +35,7 @@ pub(super) struct Reader {
     at: EventKey,
     open: Option<Open>,
     bulk_limit: usize,
+    size: PageSize,
     /// Whether the page in hand is the courier's own, because it has far to go.
     pub catching_up: bool,
     /// Whether the feed had nothing to say of where the courier stands: then it reads for itself as the horizon moves.
@@ -58,7 +60,8 @@ impl Reader {
         at: EventKey,
         bulk_limit: usize,
     ) -> Self {
-        Self { feed, events, router, target, memory, at, open: None, bulk_limit, catching_up: false, elsewhere: false }
+        let (open, size) = (None, PageSize::default());
+        Self { feed, events, router, target, memory, at, open, bulk_limit, size, catching_up: false, elsewhere: false }
     }
 
     /// Whether it keeps memory that other couriers may wait for.
@@ -104,7 +107,7 @@ impl Reader {
     }
 
     async fn turn_the_page(&mut self, safe: &watch::Receiver<Safe>, router: &Router) -> Result<bool, StoreError> {
-        let read = self.feed.read(&self.at);
+        let read = self.feed.read(&self.at, router);
         self.elsewhere = matches!(read, Read::Elsewhere);
         let (page, memory) = match read {
             Read::CaughtUp => {
@@ -133,21 +136,22 @@ impl Reader {
         let kib = u32::try_from(PAGE_BYTES >> 10).expect("a page is small");
         let mut memory = Arc::clone(&self.memory).acquire_many_owned(kib).await.expect("the semaphore is never closed");
         let safe = safe.borrow().clone();
-        let nobody = TypeFilter { all: false, types: Vec::new(), groups: Vec::new() };
-        let filter = router.filter(&self.target, &self.feed.instance).unwrap_or(nobody);
+        let filter = Arc::new(router.filter(&self.target, &self.feed.instance).unwrap_or_default());
         let request = PageRequest {
             instance: &self.feed.instance,
             after: &self.at,
             up_to: safe.position,
             filter: Some(&filter),
-            limit: self.bulk_limit,
+            limit: self.size.rows(self.bulk_limit, PAGE_BYTES),
             max_bytes: PAGE_BYTES,
         };
         let page = self.events.page(&request).await?;
         if page.identity != safe.identity {
             return Err(StoreError::Switched);
         }
-        let Some(end) = page.end else {
+        self.size.learn(&page);
+        let bytes = page.bytes;
+        let Some(page) = Page::new(page, filter) else {
             // Nothing up to the horizon: the next thing comes after it.
             self.catching_up = false;
             if safe.position > Position::ZERO {
@@ -156,10 +160,9 @@ impl Reader {
             return Ok(None);
         };
         self.catching_up = true;
-        let bytes: usize = page.rows.iter().map(Row::weight).sum();
         // What the page did not need goes back.
         let used = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).clamp(1, kib);
         drop(memory.split(usize::try_from(kib - used).expect("a page is small")));
-        Ok(Some((Page::new(page.rows, end, bytes), memory)))
+        Ok(Some((page, memory)))
     }
 }

@@ -159,8 +159,15 @@ impl Engine {
             Share::new(state.clone(), held.session().clone(), self.options.lease_duration, definitions.groups()?);
         self.status.leads(true);
         let feeds = Feeds::default();
-        let (tail, sight) =
-            Tail::new(events.clone(), self.options.clone(), feeds.clone(), Arc::clone(&self.status), mark, stood);
+        let (tail, sight) = Tail::new(
+            events.clone(),
+            self.options.clone(),
+            feeds.clone(),
+            Arc::clone(&router),
+            Arc::clone(&self.status),
+            mark,
+            stood,
+        );
         let verdicts = Arc::new(Verdicts::default());
         let ledger = Ledger::new(self.options.flush_interval, self.options.max_group, Arc::clone(&verdicts));
         let shared = Arc::new(courier::Shared {

@@ -5,41 +5,37 @@
 //! up to it, instance by instance. Nothing is ever read past the horizon. Trouble with the store is reported once and waited
 //! out; the couriers wait with it.
 //!
-//! The parts: [`horizon`] takes the horizon and tells who holds it; [`server`] makes sure that a server that is new has
+//! The parts: [`pages`] reads, one page ahead where there is a backlog; [`horizon`] takes the horizon and tells who holds it; [`server`] makes sure that a server that is new has
 //! everything that was read; [`instances`] finds those that are new.
 
 mod horizon;
 mod instances;
+mod pages;
 mod server;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use domain::{EventKey, Horizon, InstanceId, Position};
-use store::{EventStore, HorizonMark, HorizonSource, Identity, PageRequest};
+use arc_swap::ArcSwap;
+use domain::{EventKey, Horizon, InstanceId, Position, Router};
+use store::{EventStore, HorizonMark, HorizonSource, Identity};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-pub(crate) use self::horizon::{Safe, Sight};
-use self::server::TailError;
-use crate::{
-    Options, Retry, Status,
-    feed::{Feed, Page},
-    feeds::Feeds,
-    waking::Waking,
+pub(crate) use self::{
+    horizon::{Safe, Sight},
+    pages::PAGE_BYTES,
 };
+use self::{pages::Ahead, server::TailError};
+use crate::{Options, Retry, Status, feeds::Feeds, waking::Waking};
 
 /// How often the way in which positions are stamped is looked at again, for an upgrade of ZITADEL in between.
 const EXAMINE: Duration = Duration::from_mins(1);
 /// Memory for all feeds together, in bytes.
 const MEMORY: usize = 48 << 20;
-/// A page takes no more, unless a single event does.
-pub(crate) const PAGE_BYTES: usize = 1 << 20;
-/// So many times the rows of a page are read at once while there is a backlog.
-const LARGER: usize = 5;
 /// While the horizon is held back it is looked at again after this.
 const HELD_BACK: Duration = Duration::from_millis(20);
 /// At most 200 horizon polls a second, and no more looks than that because somebody says that there is something.
@@ -60,10 +56,14 @@ enum Next {
 /// See the module's head.
 pub(crate) struct Tail {
     events: EventStore,
+    /// For pages: the same session reads them all, and has at hand what it needs for it.
+    reader: EventStore,
     options: Options,
     feeds: Feeds,
+    router: Arc<ArcSwap<Router>>,
     status: Arc<Status>,
     waking: Arc<Waking>,
+    ahead: Option<Ahead>,
     /// This look is made because somebody said that there is something.
     woken: bool,
     began: Instant,
@@ -90,6 +90,7 @@ impl Tail {
         events: EventStore,
         options: Options,
         feeds: Feeds,
+        router: Arc<ArcSwap<Router>>,
         status: Arc<Status>,
         mark: Option<HorizonMark>,
         stood: HashMap<InstanceId, EventKey>,
@@ -100,8 +101,11 @@ impl Tail {
         let (mark_sender, mark_seen) = watch::channel(None);
         let (instances, instances_seen) = watch::channel(Vec::new());
         let tail = Self {
+            reader: events.alone(),
             events,
             feeds,
+            router,
+            ahead: None,
             waking: Arc::new(Waking::new(options.poll_interval, Arc::clone(&status))),
             woken: false,
             began: Instant::now(),
@@ -231,7 +235,7 @@ impl Tail {
         let (mut read_something, mut trouble) = (false, None);
         for feed in &reads {
             // One instance in trouble does not keep the others from being read.
-            match self.read_page(feed, share).await {
+            match self.read_page(feed, share, reads.len() == 1).await {
                 Ok(read) => read_something |= read,
                 Err(error) => trouble = trouble.or(Some(error)),
             }
@@ -248,27 +252,5 @@ impl Tail {
         } else {
             Next::Idle
         })
-    }
-
-    async fn read_page(&self, feed: &Feed, share: usize) -> Result<bool, TailError> {
-        let after = feed.end();
-        let request = PageRequest {
-            instance: &feed.instance,
-            after: &after,
-            up_to: self.horizon.safe(),
-            filter: None,
-            limit: self.options.bulk_limit * if feed.was_cut() { LARGER } else { 1 },
-            max_bytes: PAGE_BYTES.min(share / 2).max(64 << 10),
-        };
-        let page = self.events.page(&request).await?;
-        self.same_server(page.identity.as_ref())?;
-        let Some(end) = page.end else {
-            feed.drained();
-            return Ok(false);
-        };
-        debug!(instance = %feed.instance, rows = page.rows.len(), %end, "read a page");
-        let bytes = page.rows.iter().map(domain::Row::weight).sum();
-        feed.append(Page::new(page.rows, end, bytes), page.more, share);
-        Ok(true)
     }
 }

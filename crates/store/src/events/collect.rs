@@ -1,9 +1,8 @@
 //! Makes a page of the rows that a statement returns, one at a time, and says when it is full.
 //!
 //! Both databases return the same shape: rows that match, in order, and behind them, where the read is filtered, the last row
-//! that was looked at, so that a page can be continued behind rows that did not match. The statement bounds bytes by the
-//! stored size, which is compressed; this bounds them again by what arrived. That the order is the order of the key is
-//! checked with every row: a database that thinks otherwise is an error, and not a loss.
+//! that was looked at, so that a page can be continued behind rows that did not match. That the order is the order of the key is checked with every
+//! row: a database that thinks otherwise is an error, and not a loss.
 
 use domain::{EventKey, Row, Timestamp};
 
@@ -17,7 +16,7 @@ pub(super) struct Bounds {
     pub scan: Option<usize>,
     /// Rows returned.
     pub rows: usize,
-    /// Bytes of stored payloads, and of what arrived.
+    /// What the rows weigh, in bytes.
     pub bytes: usize,
 }
 
@@ -55,26 +54,26 @@ impl Collector {
         self.page.rows.last()
     }
 
-    /// Takes a row that is wanted; `through` are the stored bytes of the page up to and with it. `false` when the page is
-    /// full.
-    pub fn push(&mut self, row: Row, through: i64) -> Result<bool, StoreError> {
+    /// Whether no further row is wanted.
+    pub fn is_full(&self) -> bool {
+        self.page.rows.len() >= self.bounds.rows || self.page.bytes >= self.bounds.bytes
+    }
+
+    /// Takes a row.
+    pub fn push(&mut self, row: Row) -> Result<(), StoreError> {
         self.follows(row.key())?;
         self.page.bytes += row.weight();
         self.page.rows.push(row);
         // Whether anything follows is not known yet: to say yes costs one empty page at most.
-        let full = self.page.rows.len() >= self.bounds.rows || self.page.bytes >= self.bounds.bytes;
-        self.page.more = full || through >= cast(self.bounds.bytes);
-        Ok(!full)
+        self.page.more = self.is_full();
+        Ok(())
     }
 
-    /// Takes the last row that was looked at: what lies between is passed, unless the rows were cut short. `more`: there
-    /// may be rows that were not looked at.
+    /// Takes the last row that was looked at: what lies between is passed. `more`: there may be rows that were not looked at.
     pub fn mark(&mut self, key: EventKey, created_at: Option<Timestamp>, more: bool) -> Result<(), StoreError> {
         self.follows(&key)?;
         self.marked = true;
-        if !self.page.more {
-            (self.page.end, self.page.end_date, self.page.more) = (Some(key), created_at, more);
-        }
+        (self.page.end, self.page.end_date, self.page.more) = (Some(key), created_at, more);
         Ok(())
     }
 

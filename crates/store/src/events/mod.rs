@@ -63,6 +63,15 @@ impl EventStore {
         SqliteEvents::create(path).await.map(Self::Sqlite)
     }
 
+    /// The same store on a session of its own, for one reader that reads one page after the other.
+    #[must_use]
+    pub fn alone(&self) -> Self {
+        match self {
+            Self::Postgres(store) => Self::Postgres(store.alone()),
+            Self::Sqlite(store) => Self::Sqlite(store.clone()),
+        }
+    }
+
     /// How the horizon is found at present.
     #[must_use]
     pub fn source(&self) -> HorizonSource {

@@ -126,15 +126,13 @@ impl SqliteEvents {
             None => range(sqlx::query(sql::PAGE), request),
         };
         let mut collector = Collector::new(bounds, request.after.clone());
-        let mut rows = query.bind(cast(bounds.rows)).bind(cast(bounds.bytes)).fetch(&self.pool);
-        while let Some(row) = rows.try_next().await.map_err(failed())? {
-            if let Some(through) = row.try_get("p_through").map_err(failed())? {
-                if !collector.push(decode::row(&row)?, through)? {
-                    break;
-                }
-            } else {
-                let more = row.try_get("p_more").map_err(failed())?;
-                collector.mark(decode::key(&row)?, decode::created_at(&row).ok(), more)?;
+        let mut rows = query.bind(cast(bounds.rows)).fetch(&self.pool);
+        while !collector.is_full()
+            && let Some(row) = rows.try_next().await.map_err(failed())?
+        {
+            match row.try_get("p_more").map_err(failed())? {
+                None => collector.push(decode::row(&row)?)?,
+                Some(more) => collector.mark(decode::key(&row)?, decode::created_at(&row).ok(), more)?,
             }
         }
         Ok(collector.finish())

@@ -174,10 +174,12 @@ fn lets_through(filter: &TypeFilter, event_type: &EventType) -> bool {
 fn agrees(router: &Router, definitions: &Definitions, instance: &InstanceId) -> Result<(), TestCaseError> {
     let model = Model::on(definitions, instance.as_str());
     let reached = router.targets_on(instance);
+    let for_all = router.filter_for_all(instance);
     for event_type in every_type() {
         let expected = model.called(&event_type);
         let called: Vec<TargetId> = router.targets(instance, &event_type).cloned().collect();
         prop_assert_eq!(&called, &expected, "{} on {}", event_type, instance);
+        prop_assert!(called.is_empty() || lets_through(&for_all, &event_type), "{} on {}", event_type, instance);
 
         let explanation = router.explain(instance, &event_type);
         let fired = explanation.targets.into_iter().filter(|target| target.verdict == Verdict::Fires);

@@ -38,7 +38,7 @@ async fn has_looked(database: &TestDatabase) {
     let now = database.value("SELECT clock_timestamp()").await.expect("there is always a time");
     let looked = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'postrider' AND state = 'idle'
-         AND query LIKE '%p_through%' AND query_start > '{now}'"
+         AND query LIKE '%p_more%' AND query_start > '{now}'"
     );
     eventually("the daemon has looked", async || (database.value(&looked).await.as_deref() != Some("0")).then_some(()))
         .await;

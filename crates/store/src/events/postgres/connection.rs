@@ -74,22 +74,13 @@ pub(super) fn pool(url: &str) -> Result<(PgPool, OwnSessions), StoreError> {
         None => options.application_name("postrider"),
     };
     let sessions = OwnSessions::default();
-    let pool = prepared(&sessions)
-        .max_connections(MAX_CONNECTIONS)
-        .idle_timeout(Duration::from_mins(5))
-        // A question to the server before each statement would double the way of every event. What was used just now is
-        // taken as it is; if it is broken after all, the statement says so and is made again.
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for >= UNUSED {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .connect_lazy_with(options);
+    let pool = asked(prepared(&sessions)).max_connections(MAX_CONNECTIONS).connect_lazy_with(options);
     Ok((pool, sessions))
+}
+
+/// As [`pool`], for one connection at a time.
+pub(super) fn single(like: &PgPool, sessions: &OwnSessions) -> PgPool {
+    asked(prepared(sessions)).max_connections(1).connect_lazy_with(PgConnectOptions::clone(&like.connect_options()))
 }
 
 /// As [`pool`], for one connection that is kept until it breaks. It is named after what it does.
@@ -101,6 +92,19 @@ pub(super) fn pool_of_one(like: &PgPool, sessions: &OwnSessions, does: &str) -> 
         .max_lifetime(None)
         .idle_timeout(None)
         .connect_lazy_with(options.application_name(&name))
+}
+
+/// A question to the server before each statement would double the way of every event. What was used just now is taken as it
+/// is; if it is broken after all, the statement says so and is made again.
+fn asked(options: PgPoolOptions) -> PgPoolOptions {
+    options.idle_timeout(Duration::from_mins(5)).test_before_acquire(false).before_acquire(|connection, meta| {
+        Box::pin(async move {
+            if meta.idle_for >= UNUSED {
+                connection.ping().await?;
+            }
+            Ok(true)
+        })
+    })
 }
 
 /// Connections that are set up as all are, and known as our own.

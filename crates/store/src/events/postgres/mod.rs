@@ -80,6 +80,11 @@ impl PostgresEvents {
         })
     }
 
+    /// What is found when the table is examined again is found for both.
+    pub(super) fn alone(&self) -> Self {
+        Self { pool: connection::single(&self.pool, &self.sessions), ..self.clone() }
+    }
+
     fn known(&self) -> Known {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

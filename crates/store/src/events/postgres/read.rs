@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{EventKey, EventType, InstanceId, Position, Row, Timestamp, TypeFilter};
 use futures_util::TryStreamExt as _;
 use sqlx::{
-    AssertSqlSafe, Postgres, Row as _,
+    AssertSqlSafe, PgConnection, Postgres, Row as _,
     postgres::{PgArguments, PgRow},
     query::Query,
 };
@@ -90,7 +90,7 @@ pub(super) fn page_query<'q>(
         Some(scan) => matching(&sql(&statements.filtered_page), layout, request).bind(cast(scan)),
         None => range(&sql(&statements.page), layout, request),
     };
-    query.bind(cast(bounds.rows)).bind(cast(bounds.bytes))
+    query.bind(cast(bounds.rows))
 }
 
 pub(super) async fn page(store: &PostgresEvents, request: &PageRequest<'_>) -> Result<Page, StoreError> {
@@ -98,46 +98,46 @@ pub(super) async fn page(store: &PostgresEvents, request: &PageRequest<'_>) -> R
     let query = page_query(&statements, &examined.layout, request, "");
     let mut collector = Collector::new(Bounds::of(request), request.after.clone());
     let mut connection = acquire(&store.pool, PAGE).await?;
-    // What went wrong while decoding is kept apart from what the driver says. Whatever is read, the server answers first.
+    // What went wrong while decoding is kept apart from what the driver says.
     let mut taken = Err(StoreError::Switched);
     let read = timeout(LONG, async {
         // Rows are taken one at a time and decoded at once, so that no more than the page is in memory.
         let mut rows = query.fetch(&mut *connection);
-        while let Some(row) = rows.try_next().await? {
-            taken = match &taken {
-                Err(_) => probe::server(&row).map(|server| {
-                    collector.identify(server);
-                    true
-                }),
-                Ok(_) => take(&mut collector, &row, &examined.layout),
-            };
-            if !matches!(taken, Ok(true)) {
-                break;
+        // Whatever is read, the server answers first.
+        taken = match rows.try_next().await? {
+            Some(row) => probe::server(&row).map(|server| collector.identify(server)),
+            None => Err(StoreError::Switched),
+        };
+        let mut surplus = 0;
+        while taken.is_ok()
+            && surplus < request.max_bytes
+            && let Some(row) = rows.try_next().await?
+        {
+            if collector.is_full() {
+                surplus += row.try_get_raw(page::PAYLOAD).map_or(0, |value| value.as_bytes().map_or(0, <[u8]>::len));
+            } else {
+                taken = take(&mut collector, &row, &examined.layout);
             }
         }
-        Ok(())
+        Ok(surplus >= request.max_bytes)
     })
     .await;
-    settle(PAGE, LONG, connection, read)?;
+    if let Ok(Ok(true)) = read {
+        // Whatever is still to come would have to be read before the next statement's answer: another connection is had sooner.
+        drop::<PgConnection>(connection.detach());
+    } else {
+        settle(PAGE, LONG, connection, read)?;
+    }
     taken?;
     Ok(collector.finish())
 }
 
-/// Takes a row of a page, or the last one that was looked at. `false` when the page is full.
-fn take(collector: &mut Collector, row: &PgRow, layout: &Layout) -> Result<bool, StoreError> {
+/// Takes a row of a page, or the last one that was looked at.
+fn take(collector: &mut Collector, row: &PgRow, layout: &Layout) -> Result<(), StoreError> {
     let output = Output { row, begins_at: page::OUTPUT };
-    let failed = StoreError::database(PAGE);
-    match row.try_get::<Option<i64>, _>(page::THROUGH) {
-        Ok(Some(through)) => {
-            let row = decode::row(output, layout, collector.last())?;
-            collector.push(row, through)
-        }
-        Ok(None) => {
-            let more = row.try_get(page::MORE).map_err(failed)?;
-            collector.mark(decode::key(output, None)?, decode::created_at(output).ok(), more)?;
-            Ok(true)
-        }
-        Err(error) => Err(failed(error)),
+    match row.try_get::<Option<bool>, _>(page::MORE).map_err(StoreError::database(PAGE))? {
+        None => collector.push(decode::row(output, layout, collector.last())?),
+        Some(more) => collector.mark(decode::key(output, None)?, decode::created_at(output).ok(), more),
     }
 }
 

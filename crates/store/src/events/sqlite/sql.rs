@@ -64,26 +64,22 @@ macro_rules! range {
     };
 }
 
-/// The rows of a page under a condition on `e`; the first parameter says how many, the second how many bytes of payloads.
+/// The rows of a page under a condition on `e`; the parameter says how many.
 macro_rules! rows {
-    ($condition:expr, $rows:literal, $bytes:literal) => {
+    ($condition:expr, $limit:literal) => {
         concat!(
-            "SELECT position, in_tx_order, instance_id, aggregate_type, aggregate_id, sequence, event_type, revision,
-                created_at, creator, owner, CAST(payload AS BLOB) AS r_payload, p_through, NULL AS p_more
-            FROM (
-                SELECT *, sum(p_size) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) AS p_through
-                FROM (SELECT e.*, coalesce(octet_length(e.payload), 0) AS p_size FROM events2 e WHERE ",
+            "SELECT position, in_tx_order, instance_id, aggregate_type, aggregate_id, sequence, event_type, revision, created_at,
+                creator, owner, CAST(payload AS BLOB) AS r_payload, NULL AS p_more
+            FROM events2 e WHERE ",
             $condition,
             " ORDER BY e.position LIMIT ",
-            $rows,
-            ")) WHERE p_through - p_size < ",
-            $bytes
+            $limit
         )
     };
 }
 
-/// `$4` rows, `$5` bytes of payloads.
-pub(super) const PAGE: &str = concat!(rows!(range!(), "$4", "$5"), " ORDER BY position");
+/// `$4` rows.
+pub(super) const PAGE: &str = rows!(range!(), "$4");
 
 macro_rules! looked_at {
     () => {
@@ -91,18 +87,18 @@ macro_rules! looked_at {
     };
 }
 
-/// `$6` rows looked at, `$7` rows returned, `$8` bytes of payloads. Behind the rows comes the last one that was looked at, with
-/// `p_more`: whether there are any that were not.
+/// `$6` rows looked at, `$7` rows returned. Behind the rows comes the last one that was looked at, with `p_more`: whether there are
+/// any that were not.
 pub(super) const FILTERED_PAGE: &str = concat!(
     "WITH bound AS MATERIALIZED (SELECT e.position FROM events2 e WHERE ",
     range!(),
     " ORDER BY e.position LIMIT 1 OFFSET $6 - 1) SELECT * FROM (",
-    rows!(concat!(looked_at!(), " AND ", matches!()), "$7", "$8"),
-    " UNION ALL SELECT * FROM (SELECT position, in_tx_order, instance_id, aggregate_type, aggregate_id, sequence, NULL, NULL,
-        created_at, NULL, NULL, NULL, NULL, EXISTS (SELECT 1 FROM bound)
+    rows!(concat!(looked_at!(), " AND ", matches!()), "$7"),
+    ") UNION ALL SELECT * FROM (SELECT position, in_tx_order, instance_id, aggregate_type, aggregate_id, sequence, NULL, NULL,
+        created_at, NULL, NULL, NULL, EXISTS (SELECT 1 FROM bound)
     FROM events2 e WHERE ",
     looked_at!(),
-    " ORDER BY e.position DESC LIMIT 1)) ORDER BY position, p_more"
+    " ORDER BY e.position DESC LIMIT 1)"
 );
 
 /// `$6` no further than.
