@@ -26,7 +26,7 @@ pub async fn run(bench: &Bench, path: &Path) -> Result<Vec<Figure>> {
         let mut rates = Vec::new();
         for round in bench.options.rounds() {
             measures::tell("plot", round, &format!("{targets} targets"));
-            rates.push(measures::to_all(bench, targets, deliveries / targets).await?.per_second);
+            rates.push(measures::to_all(bench, targets, deliveries / targets).await?.0.per_second);
         }
         figures.push((targets, Figure::new("plot", format!("delivered, {targets} targets"), "/s", rates)));
     }

@@ -59,7 +59,7 @@ impl Default for Options {
             bulk_limit: 200,
             lookahead: 1000,
             flush_interval: Duration::from_millis(100),
-            max_group: 500,
+            max_group: 2000,
             lease_duration: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(30),
             delivery_log: DeliveryLog::default(),

@@ -54,7 +54,9 @@ fn name(out: &mut Vec<u8>, name: &str) {
     if out.len() > 1 {
         out.push(b',');
     }
-    print(out, format_args!("\"{name}\":"));
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
 }
 
 fn text(out: &mut Vec<u8>, field: &str, value: &str) {

@@ -4,7 +4,7 @@
 //! out, what counts is how far the call came: no connection is the endpoint's trouble, no answer is a failure of the
 //! event. Once the head of an answer is there its status decides, whatever becomes of the body.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{Endpoint, Event, Outcome, Position, Target, TargetKind, Timestamp};
@@ -142,7 +142,7 @@ impl Deliverer {
         if let Some(error) = too_large(&body, call.target) {
             return (Outcome::Failed { error }, None);
         }
-        let mut url = call.target.endpoint.url().clone();
+        let mut url = Cow::Borrowed(call.target.endpoint.url());
         let mut at_home = true;
         let mut redirects = 0;
         loop {
@@ -169,7 +169,7 @@ impl Deliverer {
                 }
                 Some(Ok(next)) => {
                     at_home &= redirect::same_host(&url, &next);
-                    url = next;
+                    url = Cow::Owned(next);
                     redirects += 1;
                 }
             }

@@ -4,7 +4,10 @@ use anyhow::Result;
 
 use super::{Bench, tell};
 use crate::{
+    caller::bare,
+    cli::Client,
     deliver::{Run, deliver},
+    receive::Sample,
     receiver::Receiver,
     report::Figure,
     server::Store,
@@ -21,27 +24,37 @@ pub async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// As many deliveries to few targets and to many.
+/// As many deliveries to few targets and to many; and as many calls of the bare client over as many connections, which is what
+/// the machine itself makes of more of them.
 async fn with_targets(bench: &Bench) -> Result<Vec<Figure>> {
     let few = (64, bench.options.size(3_000, 20));
     let many = (bench.options.size(1_000, 128), bench.options.size(192, 10));
-    let mut rates = [Vec::new(), Vec::new()];
+    let (mut delivered, mut alone) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for round in bench.options.rounds() {
-        for ((targets, events), rates) in [few, many].into_iter().zip(&mut rates) {
+        for (number, (targets, events)) in [few, many].into_iter().enumerate() {
             tell("growth", round, &format!("{targets} targets"));
-            rates.push(to_all(bench, targets, events).await?.per_second);
+            let (run, sample) = to_all(bench, targets, events).await?;
+            delivered[number].push(run.per_second);
+            tell("growth", round, &format!("reqwest alone, loops: {targets}"));
+            alone[number].push(bare(Client::Reqwest, &sample, targets, events).await?.per_second);
         }
     }
-    let [slow, fast] = [&rates[1], &rates[0]];
+    let [fast, slow] = &delivered;
+    let [alone_fast, alone_slow] = &alone;
+    let rate = |what: String, samples: &Vec<f64>| Figure::new("growth", what, "/s", samples.clone());
     Ok(vec![
-        Figure::new("growth", format!("delivered, {} targets", few.0), "/s", fast.clone()),
-        Figure::new("growth", format!("delivered, {} targets", many.0), "/s", slow.clone()),
+        rate(format!("delivered, {} targets", few.0), fast),
+        rate(format!("reqwest alone, loops: {}", few.0), alone_fast),
+        rate(format!("delivered, {} targets", many.0), slow),
+        rate(format!("reqwest alone, loops: {}", many.0), alone_slow),
         Figure::ratio("growth", "many targets over few", slow, fast).at_least(1.0 - WITHIN),
+        Figure::ratio("growth", "many loops of reqwest over few", alone_slow, alone_fast),
+        Figure::ratio("growth", "many targets over as many loops", slow, alone_slow),
     ])
 }
 
 /// Delivers a backlog of which every event concerns every target.
-pub async fn to_all(bench: &Bench, targets: usize, events: usize) -> Result<Run> {
+pub async fn to_all(bench: &Bench, targets: usize, events: usize) -> Result<(Run, Sample)> {
     let mut store = bench.server.store().await;
     store.append(events, "'user.human.added'").await;
     store.settle().await;
@@ -50,7 +63,14 @@ pub async fn to_all(bench: &Bench, targets: usize, events: usize) -> Result<Run>
     Ok(run)
 }
 
-async fn all(bench: &Bench, store: &Store, url: &str, targets: usize, events: usize, more: &str) -> Result<Run> {
+async fn all(
+    bench: &Bench,
+    store: &Store,
+    url: &str,
+    targets: usize,
+    events: usize,
+    more: &str,
+) -> Result<(Run, Sample)> {
     store.forget_state().await;
     let mut receiver = Receiver::start().await?;
     let mut house = bench.house_at(url, "")?;
@@ -59,7 +79,8 @@ async fn all(bench: &Bench, store: &Store, url: &str, targets: usize, events: us
         house.target(name, &receiver.url(number), more);
     }
     house.execution("{ all = true }", &names);
-    deliver(&house, &mut receiver, Some(&bench.server), &vec![events as u64; targets]).await
+    let run = deliver(&house, &mut receiver, Some(&bench.server), &vec![events as u64; targets]).await?;
+    Ok((run, receiver.sample().await?))
 }
 
 /// A table and what was seen of it, round by round.
@@ -92,7 +113,7 @@ async fn with_events(bench: &Bench) -> Result<Vec<Figure>> {
             tell("growth", round, &format!("{events} events"));
             role.forget(store).await;
             let start = format!("start = \"{}\"", Store::behind(*events - delivered));
-            rates.push(all(bench, store, role.url(), TARGETS, delivered, &start).await?.per_second);
+            rates.push(all(bench, store, role.url(), TARGETS, delivered, &start).await?.0.per_second);
             pages.push(role.page_time(store).await?);
         }
     }

@@ -193,7 +193,7 @@ pub struct Ledger {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { flush_interval: Duration::from_millis(100), max_group: 500 }
+        Self { flush_interval: Duration::from_millis(100), max_group: 2000 }
     }
 }
 
