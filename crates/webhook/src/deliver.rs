@@ -79,9 +79,14 @@ impl Deliverer {
     /// To a target of kind `async` the call is left to itself, once there is a seat for it: it is delivered at once, and
     /// its answer goes to the log and to whom [`Self::observe_unawaited`] named.
     pub async fn deliver(&self, call: Call<'_>) -> Answer {
-        if call.target.kind != TargetKind::Async {
-            return self.exchange(call).await;
+        match call.target.kind {
+            TargetKind::Async => Box::pin(self.hand_over(call)).await,
+            _ => self.exchange(call).await,
         }
+    }
+
+    /// Leaves a call to itself, once there is a seat for it.
+    async fn hand_over(&self, call: Call<'_>) -> Answer {
         let start = Instant::now();
         let seat = self.unawaited.seat(&call.target.id).await;
         let (deliverer, target, event) = (self.clone(), call.target.clone(), call.event.clone());
@@ -192,7 +197,8 @@ impl Deliverer {
         let mut result = clock.bound(self.wire.send(&hop, letter())).await;
         if let Some(Err(Trouble::Closed { reused: true })) = result {
             hop = Hop::default();
-            result = clock.bound(self.wire.send_afresh(&hop, letter())).await;
+            // Boxed, since it is rare: every call would be larger for it.
+            result = Box::pin(clock.bound(self.wire.send_afresh(&hop, letter()))).await;
         }
         match result {
             Some(Ok(answer)) => Ok(answer),

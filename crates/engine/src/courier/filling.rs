@@ -62,7 +62,7 @@ impl Walk<'_> {
             // What was asked for before and is settled by now must not be read as asked for again.
             self.settle(false, true).await;
             self.seat.settled().await;
-            self.take_up_retries().await?;
+            Box::pin(self.take_up_retries()).await?;
         }
         let more = loop {
             let left = self.read_rows().await?;
@@ -114,13 +114,16 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Rows that could not be decoded, as they are now.
+    /// Rows that could not be decoded, as they are now; once in a while.
     pub(super) async fn read_broken_rows_again(&mut self) {
         let every = self.courier.shared.options.requeue_every;
-        if clock::boottime() < self.looked_at_broken + every {
-            return;
+        if clock::boottime() >= self.looked_at_broken + every {
+            self.looked_at_broken = clock::boottime();
+            Box::pin(self.mend_broken_rows()).await;
         }
-        self.looked_at_broken = clock::boottime();
+    }
+
+    async fn mend_broken_rows(&mut self) {
         for key in self.window.broken() {
             let row = match self.courier.shared.events.event(&key).await {
                 Ok(row) => row,
@@ -145,7 +148,8 @@ impl Walk<'_> {
             return;
         }
         let at = self.window.cursor().clone();
-        if let Err(error) = self.gates.forget_what_all_have_passed(&self.courier.shared, self.cursor.id, &at).await {
+        let forgotten = self.gates.forget_what_all_have_passed(&self.courier.shared, self.cursor.id, &at);
+        if let Err(error) = Box::pin(forgotten).await {
             debug!(
                 error = &error as &dyn std::error::Error,
                 "old denials cannot be forgotten yet; this is tried again"

@@ -59,7 +59,7 @@ impl Gates {
         self.look_at(&router);
         // A group that is committed from here on wakes the courier, whether what is asked now tells of it or not.
         self.committed.mark_unchanged();
-        shared.verdicts.refresh(&shared.state, router.revision(), &self.places).await?;
+        Box::pin(shared.verdicts.refresh(&shared.state, router.revision(), &self.places)).await?;
         let all_known = shared.verdicts.of(&self.places, |known| {
             let all_known = known.iter().all(Option::is_some);
             let known: HashMap<_, _> = self.all.iter().zip(known).map(|(of, gate)| (&of.id, (of, gate))).collect();

@@ -118,7 +118,8 @@ impl Reader {
                 self.catching_up = false;
                 (page, None)
             }
-            Read::Elsewhere => match self.own_page(safe, router).await? {
+            // Boxed, as all is that is rare and large: what a courier carries about between two calls is to be small.
+            Read::Elsewhere => match Box::pin(self.own_page(safe, router)).await? {
                 Some((page, memory)) => (Arc::new(page), Some(memory)),
                 None => return Ok(false),
             },

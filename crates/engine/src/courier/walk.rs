@@ -141,6 +141,13 @@ impl<'a> Walk<'a> {
     async fn go(&mut self) -> Ended {
         let (stop, fenced) = (self.courier.stop.clone(), self.seat.fenced().clone());
         loop {
+            // Where calls never cease to end, nothing is heard of signals: they only wake who waits.
+            if self.courier.target.has_changed().unwrap_or(false) {
+                self.take_up_the_target();
+                if self.reordered {
+                    return Ended::Reordered;
+                }
+            }
             self.window.set_max_bytes(self.place.share());
             self.read_broken_rows_again().await;
             let mut wake = self.fill(&stop, &fenced).await;
@@ -243,11 +250,6 @@ impl<'a> Walk<'a> {
         let alarm = self.alarm.at(patience.map_or(until, |patience| until.min(patience)), now);
         tokio::select! {
             biased;
-            signal = self.signals.next() => match signal {
-                Signal::Ended => {}
-                Signal::Nudged => self.retries = Retries::Due,
-                Signal::Target => self.take_up_the_target(),
-            },
             Some((ticket, answer)) = self.calls.next() => {
                 self.record(ticket, &answer);
                 // Whatever else has come meanwhile.
@@ -255,6 +257,11 @@ impl<'a> Walk<'a> {
                     self.record(ticket, &answer);
                 }
             }
+            signal = self.signals.next() => match signal {
+                Signal::Ended => {}
+                Signal::Nudged => self.retries = Retries::Due,
+                Signal::Target => self.take_up_the_target(),
+            },
             _ = self.grown.changed(), if room => {}
             Ok(()) = self.courier.safe.changed(), if room && self.reader.elsewhere => {}
             Ok(()) = self.gates.committed.changed(), if self.gated => {}
