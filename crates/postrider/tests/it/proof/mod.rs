@@ -22,6 +22,7 @@ mod hands_acts;
 mod hands_admin;
 mod hands_broken;
 mod hands_scene;
+mod hands_wider;
 mod lossless;
 mod lossless_custom;
 mod lossless_open;
