@@ -209,7 +209,7 @@ impl Feed {
         }
         match run.pages.get(found) {
             None => Read::CaughtUp,
-            Some(page) if page.filter == filter => Read::Page(Arc::clone(page)),
+            Some(page) if page.filter.all || page.filter == filter => Read::Page(Arc::clone(page)),
             Some(_) => Read::Elsewhere,
         }
     }

@@ -5,8 +5,8 @@
 //! up to it, instance by instance. Nothing is ever read past the horizon. Trouble with the store is reported once and waited
 //! out; the couriers wait with it.
 //!
-//! The parts: [`pages`] reads, one page ahead where there is a backlog; [`horizon`] takes the horizon and tells who holds it; [`server`] makes sure that a server that is new has
-//! everything that was read; [`instances`] finds those that are new.
+//! The parts: [`pages`] reads, one page ahead where there is a backlog; [`horizon`] takes the horizon and tells who holds
+//! it; [`server`] makes sure that a server that is new has everything that was read; [`instances`] finds those that are new.
 
 mod horizon;
 mod instances;

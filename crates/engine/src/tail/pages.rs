@@ -18,7 +18,7 @@ pub(crate) const PAGE_BYTES: usize = 1 << 20;
 /// So many times the rows of a page are read at once while there is a backlog.
 const LARGER: usize = 5;
 
-/// A page that is being read before it is asked for.
+/// A page that is being read before it is asked for. It may turn out to be none that is: then it is given up.
 pub(super) struct Ahead {
     feed: Arc<Feed>,
     after: EventKey,
@@ -31,8 +31,8 @@ impl Tail {
     /// Reads the next page of a feed, if there is one. `alone`: nothing else is to be read.
     pub(super) async fn read_page(&mut self, feed: &Arc<Feed>, share: usize, alone: bool) -> Result<bool, TailError> {
         let (after, filter) = (feed.end(), feed.filter(&self.router.load()));
-        let is_it = |ahead: &Ahead| Arc::ptr_eq(&ahead.feed, feed) && ahead.after == after && ahead.filter == filter;
-        let read = if let Some(mut ahead) = self.ahead.take().filter(is_it) {
+        let begun = self.ahead.take_if(|ahead| Arc::ptr_eq(&ahead.feed, feed));
+        let read = if let Some(mut ahead) = begun.filter(|ahead| ahead.after == after && ahead.filter == filter) {
             ahead.reading.join_next().await.expect("there is a task").expect("a page is read without panics")
         } else {
             self.page(feed, after, Arc::clone(&filter), feed.was_cut(), share).await

@@ -4,7 +4,8 @@ use domain::{EventKey, InstanceId, Position, Row, Timestamp, TypeFilter};
 
 use super::Identity;
 
-/// How many rows one statement looks at when it reads through a filter, and those beyond that share a position with them.
+/// How many rows one statement looks at when it reads through a filter, and those on top that share a position with the last of them
+/// or with the key to read behind.
 pub const SCAN_BOUND: usize = 10_000;
 
 /// The rows of one instance after a key, up to a position.

@@ -35,7 +35,7 @@ const CROWDED_DELIVERIES: &str = "DELETE FROM deliveries WHERE id IN (SELECT id 
      WHERE target_id = $1 AND (started_at, id) <= ($2, $3) ORDER BY started_at, id LIMIT $4 {for update})";
 
 const OLD_AUDIT: &str = "DELETE FROM audit WHERE id IN (SELECT id FROM audit
-     WHERE at < {now} - $1 ORDER BY id LIMIT $2 {for update})";
+     WHERE at < {now} - $1 ORDER BY at, id LIMIT $2 {for update})";
 
 /// An execution cannot name a target that was removed; should one do so, the target stays.
 const REMOVED: &str = "SELECT id FROM targets WHERE removed_at < {now} - $1

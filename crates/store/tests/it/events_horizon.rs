@@ -131,6 +131,9 @@ async fn another_database_and_our_own_sessions_hold_nothing() {
     // While one session of the pool reads, another probes.
     let ask = Ask::on("i1").types(&["none"], &[]);
     let request = ask.request();
+    // A session is known as our own once it is set up: both are.
+    let (one, other) = tokio::join!(store.count(&request, 1_000_000), store.count(&request, 1_000_000));
+    assert_eq!((one.expect("it is counted"), other.expect("it is counted")), (0, 0));
     let mut counting = pin!(store.count(&request, 1_000_000));
     let mut probes = 0;
     loop {

@@ -22,6 +22,19 @@ async fn reads_in_order_whatever_the_page(db: TestDatabase) {
     for limit in [1, 2, 3, 7, 59, 60, 61] {
         let (rows, _) = Ask::on("i1").limit(limit).all(&store).await;
         assert_eq!(keys(&rows), expected, "pages of {limit}");
+        let (rows, _) = Ask::on("i1").limit(limit).types(&["user.human.added"], &["org"]).all(&store).await;
+        assert_eq!(keys(&rows), expected, "pages of {limit} of what matches");
+        let (rows, pages) = Ask::on("i1").limit(limit).types(&["user.human"], &["org"]).all(&store).await;
+        assert_eq!(rows, []);
+        let end = pages.iter().rev().find_map(|page| page.end.as_ref());
+        assert_eq!(end, expected.last(), "everything was passed");
+    }
+    // Two of the five names, so that every page has rows that match and rows that do not.
+    db.execute("UPDATE eventstore.events2 SET event_type = 'org.added' WHERE aggregate_id IN ('ä', '_')").await;
+    let some: Vec<_> = expected.into_iter().filter(|key| ["ä", "_"].contains(&key.aggregate_id.as_str())).collect();
+    for limit in [1, 2, 3, 7, 23, 24, 25] {
+        let (rows, _) = Ask::on("i1").limit(limit).types(&[], &["org"]).all(&store).await;
+        assert_eq!(keys(&rows), some, "pages of {limit} of some");
     }
 }
 
@@ -132,6 +145,27 @@ async fn a_filtered_read_looks_at_a_bounded_number_of_rows_and_says_where_it_got
     assert_eq!(full.rows.len(), 10);
     assert_eq!(full.end.expect("there are rows"), *full.rows[9].key());
     assert!(full.more);
+}
+
+#[tokio::test]
+async fn a_filtered_read_passes_more_rows_of_one_position_than_it_looks_at() {
+    let (db, store) = zitadel_store().await;
+    // One transaction of two and a half times as many, between others; every hundredth row is wanted.
+    let many = SCAN_BOUND * 5 / 2;
+    db.execute(&format!(
+        "INSERT INTO eventstore.events2
+         SELECT 'i1', 't', 'a', CASE WHEN n % 100 = 0 THEN 'rare.added' ELSE 'usual.added' END, n, 2, now(), NULL, 'c', 'o',
+            CASE WHEN n <= 3000 THEN n WHEN n <= 3000 + {many} THEN 5000 ELSE n + 10000 END, n
+         FROM generate_series(1, 6000 + {many}) n; ANALYZE eventstore.events2"
+    ))
+    .await;
+    let expected: Vec<_> = (1..=(6_000 + many) / 100).map(|n| n * 100).collect();
+    for limit in [7, 60, 1000] {
+        let (rows, _) = Ask::on("i1").types(&["rare.added"], &[]).limit(limit).all(&store).await;
+        let found: Vec<_> =
+            rows.iter().map(|row| usize::try_from(row.key().sequence).expect("a small number")).collect();
+        assert_eq!(found, expected, "pages of {limit}");
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use domain::{EventKey, Position, Row};
-use postrider_store::{EventStore, HorizonSource, NewEvent};
+use postrider_store::{EventStore, HorizonSource, NewEvent, SCAN_BOUND};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
@@ -131,6 +131,32 @@ async fn rows_that_cannot_be_read_stand_in_the_way() {
         })
         .collect();
     assert_eq!(reasons, ["payload is no JSON", "created_at is no RFC 3339 time", "whole"]);
+    execute(&folder, "UPDATE events2 SET event_type = x'00ff' WHERE position = 3").await;
+    let filtered = Ask::on("i1").types(&["another"], &["group"]).page(&store).await;
+    assert_eq!(filtered.rows.len(), 1, "without a type it may concern everybody");
+    assert!(matches!(&filtered.rows[0], Row::Broken(row) if row.event_type.is_none()));
+}
+
+#[tokio::test]
+async fn a_filtered_read_looks_at_a_bounded_number_of_rows_and_says_where_it_got_to() {
+    let (folder, store) = store().await;
+    let rows = SCAN_BOUND * 2 + 50;
+    execute(
+        &folder,
+        &format!(
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {rows})
+             INSERT INTO events2 (position, instance_id, aggregate_type, aggregate_id, event_type, sequence, created_at, creator, owner)
+             SELECT n, 'i1', 't', 'a', CASE WHEN n = {rows} - 5 THEN 'rare.added' ELSE 'usual.added' END, n,
+                '2025-03-27T10:22:43.000000Z', 'c', 'o' FROM n"
+        ),
+    )
+    .await;
+    let (found, pages) = Ask::on("i1").types(&[], &["rare"]).limit(200).all(&store).await;
+    assert_eq!(found.len(), 1);
+    let ends: Vec<_> = pages.iter().map(|page| page.end.as_ref().map(|key| key.position.to_string())).collect();
+    assert_eq!(ends, [Some("10000".to_owned()), Some("20000".to_owned()), Some("20050".to_owned())]);
+    assert_eq!(pages.iter().map(|page| page.more).collect::<Vec<_>>(), [true, true, false]);
+    assert!(pages.iter().all(|page| page.end_date.is_some()), "the time of a row that was only looked at is known");
 }
 
 #[tokio::test]

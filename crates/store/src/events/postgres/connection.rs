@@ -48,8 +48,9 @@ const WHO_AM_I: &str = "SELECT pid, (extract(epoch FROM backend_start) * 1000000
 pub(super) struct OwnSessions(Arc<Mutex<Vec<(i32, i64)>>>);
 
 impl OwnSessions {
-    /// Far more than are open at a time, so that only closed ones are forgotten.
-    const KEPT: usize = 32 * MAX_CONNECTIONS as usize;
+    /// Far more than are open at a time, so that those that are forgotten are mostly closed. An open one that is forgotten may
+    /// hold the horizon for as long as its statement takes.
+    const KEPT: usize = 128 * MAX_CONNECTIONS as usize;
 
     fn add(&self, pid: i32, started: i64) {
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,6 +148,31 @@ fn reason(error: sqlx::Error) -> String {
 /// A connection from the pool.
 pub(super) async fn acquire(pool: &PgPool, operation: &'static str) -> Result<PoolConnection<Postgres>, StoreError> {
     pool.acquire().await.map_err(StoreError::database(operation))
+}
+
+/// A connection with a statement under way. Where that is given up, the connection is closed: given back it would be read to the end
+/// of what the statement has to say, however long that takes, and nobody else could have it.
+pub(super) struct Busy(Option<PoolConnection<Postgres>>);
+
+impl Busy {
+    pub fn new(connection: PoolConnection<Postgres>) -> Self {
+        Self(Some(connection))
+    }
+
+    pub fn connection(&mut self) -> &mut PgConnection {
+        self.0.as_mut().expect("it is there until the statement is over")
+    }
+
+    /// The statement is over, and everything that it said was read.
+    pub fn over(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        drop::<Option<PgConnection>>(self.0.take().map(PoolConnection::detach));
+    }
 }
 
 /// The end of a statement that was waited for with a limit. After a timeout the connection is in an unknown state and

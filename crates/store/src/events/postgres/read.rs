@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{EventKey, EventType, InstanceId, Position, Row, Timestamp, TypeFilter};
 use futures_util::TryStreamExt as _;
 use sqlx::{
-    AssertSqlSafe, PgConnection, Postgres, Row as _,
+    AssertSqlSafe, Postgres, Row as _,
     postgres::{PgArguments, PgRow},
     query::Query,
 };
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::{
     PostgresEvents,
-    connection::{LONG, SHORT, acquire, safe, settle},
+    connection::{Busy, LONG, SHORT, acquire, safe, settle},
     decode::{self, Output},
     layout::Layout,
     probe,
@@ -97,38 +97,30 @@ pub(super) async fn page(store: &PostgresEvents, request: &PageRequest<'_>) -> R
     let (examined, statements) = store.known();
     let query = page_query(&statements, &examined.layout, request, "");
     let mut collector = Collector::new(Bounds::of(request), request.after.clone());
-    let mut connection = acquire(&store.pool, PAGE).await?;
-    // What went wrong while decoding is kept apart from what the driver says.
-    let mut taken = Err(StoreError::Switched);
+    let mut busy = Busy::new(acquire(&store.pool, PAGE).await?);
     let read = timeout(LONG, async {
         // Rows are taken one at a time and decoded at once, so that no more than the page is in memory.
-        let mut rows = query.fetch(&mut *connection);
+        let mut rows = query.fetch(busy.connection());
+        let mut next = async || rows.try_next().await.map_err(StoreError::database(PAGE));
         // Whatever is read, the server answers first.
-        taken = match rows.try_next().await? {
-            Some(row) => probe::server(&row).map(|server| collector.identify(server)),
-            None => Err(StoreError::Switched),
-        };
+        let Some(first) = next().await? else { return Err(StoreError::Switched) };
+        collector.identify(probe::server(&first)?);
         let mut surplus = 0;
-        while taken.is_ok()
-            && surplus < request.max_bytes
-            && let Some(row) = rows.try_next().await?
-        {
+        while surplus < request.max_bytes {
+            let Some(row) = next().await? else { return Ok(true) };
             if collector.is_full() {
                 surplus += row.try_get_raw(page::PAYLOAD).map_or(0, |value| value.as_bytes().map_or(0, <[u8]>::len));
             } else {
-                taken = take(&mut collector, &row, &examined.layout);
+                take(&mut collector, &row, &examined.layout)?;
             }
         }
-        Ok(surplus >= request.max_bytes)
-    })
-    .await;
-    if let Ok(Ok(true)) = read {
         // Whatever is still to come would have to be read before the next statement's answer: another connection is had sooner.
-        drop::<PgConnection>(connection.detach());
-    } else {
-        settle(PAGE, LONG, connection, read)?;
+        Ok(false)
+    });
+    let all_is_read = read.await.map_err(|_| StoreError::Timeout { operation: PAGE, after: LONG })??;
+    if all_is_read {
+        busy.over();
     }
-    taken?;
     Ok(collector.finish())
 }
 

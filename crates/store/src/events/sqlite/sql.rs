@@ -52,7 +52,7 @@ pub(super) const EVENT: &str = "SELECT *, CAST(payload AS BLOB) AS r_payload FRO
 
 macro_rules! matches {
     () => {
-        "($4 IS NULL OR e.event_type IN (SELECT value FROM json_each($4)) OR EXISTS (
+        "($4 IS NULL OR typeof(e.event_type) <> 'text' OR e.event_type IN (SELECT value FROM json_each($4)) OR EXISTS (
             SELECT 1 FROM json_each($5) g
             WHERE substr(e.event_type, 1, length(g.value) + 1) = g.value || '.'))"
     };
