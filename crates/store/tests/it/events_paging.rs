@@ -1,8 +1,11 @@
 //! Reading in the order of the key, page by page, bounded in rows, bytes and rows looked at.
 
+use std::time::Duration;
+
 use domain::{EventKey, Position};
 use postrider_store::{EventStore, SCAN_BOUND};
 use test_support::TestDatabase;
+use tokio::time::timeout;
 
 use crate::events_support::{Ask, connected, far, keys, payload, zitadel, zitadel_store};
 
@@ -176,6 +179,20 @@ async fn a_filtered_page_that_is_cut_by_bytes_is_continued_behind_its_last_row()
     let sequences: Vec<_> = rows.iter().map(|row| row.key().sequence).collect();
     assert_eq!(sequences, (1..=10).map(|n| n * 3).collect::<Vec<_>>());
     assert!(pages.iter().all(|page| page.rows.len() <= 2));
+}
+
+#[tokio::test]
+async fn a_page_that_is_given_up_is_in_nobodys_way() {
+    let (db, store) = zitadel_store().await;
+    let alone = store.alone();
+    let ask = Ask::on("i1");
+    ask.page(&alone).await;
+    let mut locker = db.connection("locker").await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE eventstore.events2").execute(&mut locker).await.expect("it is locked");
+    timeout(Duration::from_millis(300), alone.page(&ask.request())).await.expect_err("the table is locked");
+    // The statement goes on waiting for the lock; its session is not waited for.
+    let probe = timeout(Duration::from_secs(3), alone.probe()).await.expect("there is another session");
+    probe.expect("the server answers");
 }
 
 #[tokio::test]
