@@ -129,19 +129,20 @@ impl Router {
     #[must_use]
     pub fn filter(&self, target: &TargetId, instance: &InstanceId) -> Option<TypeFilter> {
         let number = *self.numbers.get(target)?;
-        let concerning = self.in_force(instance).filter(|plan| {
-            plan.may_call().any(|called| called == number) && self.targets[number].may_be_called_by(plan)
-        });
-        TypeFilter::of(&concerning.map(|plan| &plan.condition).collect())
+        self.filter_where(instance, |called| called == number)
     }
 
     /// What to ask the events table for on behalf of all targets of an instance: nothing that concerns one of them is left out.
     #[must_use]
     pub fn filter_for_all(&self, instance: &InstanceId) -> TypeFilter {
+        self.filter_where(instance, |_| true).unwrap_or_default()
+    }
+
+    fn filter_where(&self, instance: &InstanceId, asks: impl Fn(usize) -> bool) -> Option<TypeFilter> {
         let concerning = self
             .in_force(instance)
-            .filter(|plan| plan.may_call().any(|called| self.targets[called].may_be_called_by(plan)));
-        TypeFilter::of(&concerning.map(|plan| &plan.condition).collect()).unwrap_or_default()
+            .filter(|plan| plan.may_call().any(|called| asks(called) && self.targets[called].may_be_called_by(plan)));
+        TypeFilter::of(&concerning.map(|plan| &plan.condition).collect())
     }
 
     /// The targets that are called on any instance, also on one that has not been seen yet, paused ones included.

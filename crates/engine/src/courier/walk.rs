@@ -19,7 +19,7 @@ use super::{
     calls::{self, UnderWay},
     gates::Gates,
     reader::Reader,
-    signals::{Signal, Signals},
+    signals::Signals,
 };
 use crate::{Retry, clock, ledger::Seat};
 
@@ -68,7 +68,6 @@ pub(super) struct Walk<'a> {
     pub(super) gated: bool,
     /// Failed readings in a row.
     pub(super) troubles: u32,
-    reordered: bool,
     /// In which turn of `PASSED_FLUSH` this was done last.
     flushed: u64,
     settled: Duration,
@@ -116,7 +115,6 @@ impl<'a> Walk<'a> {
             retries: Retries::Due,
             gated: false,
             troubles: 0,
-            reordered: false,
             flushed: turn(),
             settled: Duration::ZERO,
             looked_at_broken: clock::boottime(),
@@ -141,12 +139,8 @@ impl<'a> Walk<'a> {
     async fn go(&mut self) -> Ended {
         let (stop, fenced) = (self.courier.stop.clone(), self.seat.fenced().clone());
         loop {
-            // Where calls never cease to end, nothing is heard of signals: they only wake who waits.
-            if self.courier.target.has_changed().unwrap_or(false) {
-                self.take_up_the_target();
-                if self.reordered {
-                    return Ended::Reordered;
-                }
+            if self.courier.target.has_changed().unwrap_or(false) && !self.take_up_the_target() {
+                return Ended::Reordered;
             }
             self.window.set_max_bytes(self.place.share());
             self.read_broken_rows_again().await;
@@ -172,9 +166,6 @@ impl<'a> Walk<'a> {
             let owed = self.window.owes_a_settlement().then(|| self.settlement_is_due_at());
             wake = [wake, owed, later].into_iter().flatten().min();
             self.wait(wake).await;
-            if self.reordered {
-                return Ended::Reordered;
-            }
             if self.courier.stop.is_cancelled() {
                 return Ended::Stopped;
             }
@@ -257,11 +248,7 @@ impl<'a> Walk<'a> {
                     self.record(ticket, &answer);
                 }
             }
-            signal = self.signals.next() => match signal {
-                Signal::Ended => {}
-                Signal::Nudged => self.retries = Retries::Due,
-                Signal::Target => self.take_up_the_target(),
-            },
+            () = self.signals.next() => {}
             _ = self.grown.changed(), if room => {}
             Ok(()) = self.courier.safe.changed(), if room && self.reader.elsewhere => {}
             Ok(()) = self.gates.committed.changed(), if self.gated => {}
@@ -274,15 +261,16 @@ impl<'a> Walk<'a> {
         self.calls.let_go_on();
     }
 
-    /// Whatever was wrong with the endpoint may have been put right.
-    fn take_up_the_target(&mut self) {
+    /// Whatever was wrong with the endpoint may have been put right. `false`: its ordering needs another window.
+    fn take_up_the_target(&mut self) -> bool {
         let shape = Shape::of(
             &self.courier.target.borrow_and_update(),
             self.courier.shared.options.lookahead,
             self.place.share(),
         );
-        self.reordered = !self.window.reshape(shape);
+        let keeps = self.window.reshape(shape);
         self.window.try_now(clock::now());
+        keeps
     }
 
     fn record(&mut self, ticket: Ticket, answer: &webhook::Answer) {

@@ -4,7 +4,7 @@ use domain::{EventKey, InstanceId, Position, Row, Timestamp, TypeFilter};
 
 use super::Identity;
 
-/// How many rows one statement looks at when it reads through a filter, and those on top that share a position with the last of them
+/// How many rows one statement looks at, at most, when it reads through a filter, and those on top that share a position with the last of them
 /// or with the key to read behind.
 pub const SCAN_BOUND: usize = 10_000;
 
@@ -17,7 +17,7 @@ pub struct PageRequest<'a> {
     pub after: &'a EventKey,
     /// The last position that may be read: the horizon, or less.
     pub up_to: Position,
-    /// Only rows whose type can match; [`SCAN_BOUND`] rows are looked at then.
+    /// Only rows whose type can match; at most [`SCAN_BOUND`] rows are looked at then.
     pub filter: Option<&'a TypeFilter>,
     /// At most so many rows.
     pub limit: usize,

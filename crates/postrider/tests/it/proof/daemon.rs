@@ -65,6 +65,13 @@ impl House {
         self.folder.path()
     }
 
+    /// Writes such a file; gives its path.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder().join(name);
+        fs::write(&path, text).expect("the folder takes a file");
+        path.to_str().expect("a temporary folder has a plain name").to_owned()
+    }
+
     fn written(&self) -> PathBuf {
         let path = self.folder.path().join("postrider.toml");
         // In one step: a daemon that has just been started may be reading it.

@@ -1,9 +1,6 @@
 //! Operators' hands on a running daemon: each act is in force within a second. And with no daemon running.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use domain::EventKey;
 use test_support::{Behaviour, Receiver, TestDatabase};
@@ -292,9 +289,7 @@ fn definitions(house: &House, users: &Receiver, sessions: Option<&Receiver>) -> 
     if let Some(sessions) = sessions {
         text += &(target("sessions", sessions) + &execution("session", "sessions"));
     }
-    let path = house.folder().join("definitions.toml");
-    fs::write(&path, text).expect("the folder takes a file");
-    path.to_str().expect("a temporary folder has a plain name").to_owned()
+    house.file("definitions.toml", &text)
 }
 
 #[tokio::test(flavor = "multi_thread")]

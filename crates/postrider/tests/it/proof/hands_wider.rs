@@ -1,6 +1,6 @@
 //! A target that asks for more while it is far behind: what was read before it did is not taken for all there is.
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use domain::EventKey;
 use test_support::{Behaviour, Receiver};
@@ -10,7 +10,7 @@ use super::{
     hands_scene::{ADDED, PATIENCE, accepted_keys, zitadel},
 };
 
-/// Every other event is of a session; those behind `from` lie in the past, in the order of their numbers.
+/// Every other event is of a session. All of them lie in the past, in the order of their numbers.
 const EVENTS: usize = 3_000;
 
 /// A file that says: this target gets what is below these groups.
@@ -21,9 +21,7 @@ fn definitions(house: &House, receiver: &Receiver, groups: &[&str]) -> String {
     );
     let execution = |group| format!("[[execution]]\ncondition = {{ group = \"{group}\" }}\ntargets = [\"crm\"]\n");
     let text = target + &groups.iter().map(execution).collect::<String>();
-    let path = house.folder().join("definitions.toml");
-    fs::write(&path, text).expect("the folder takes a file");
-    path.to_str().expect("a temporary folder has a plain name").to_owned()
+    house.file("definitions.toml", &text)
 }
 
 #[tokio::test(flavor = "multi_thread")]

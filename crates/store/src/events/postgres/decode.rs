@@ -31,7 +31,9 @@ const REVISION: usize = 7;
 const CREATED_AT: usize = 8;
 const CREATOR: usize = 9;
 const OWNER: usize = 10;
-const PAYLOAD: usize = 11;
+pub(super) const PAYLOAD: usize = 11;
+/// How many there are.
+pub(super) const OUTPUTS: usize = PAYLOAD + 1;
 
 /// A row whose outputs begin at a column.
 #[derive(Clone, Copy)]

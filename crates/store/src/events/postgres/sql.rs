@@ -191,9 +191,6 @@ impl Builder<'_> {
         if self.layout.payload.kind == "bytea" { "r_payload" } else { "r_payload::text" }
     }
 
-    /// How many columns [`Self::output`] has.
-    const OUTPUTS: usize = 12;
-
     /// What a row is decoded from, out of [`Self::columns`], in the order in which `decode` counts.
     fn output(payload: &str) -> String {
         format!(

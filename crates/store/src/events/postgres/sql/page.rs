@@ -4,14 +4,14 @@
 //! that was looked at. What is not of the kind is NULL, so that nothing is sent with every row that is the same in all of them.
 //! The reader relies on the order and checks it.
 
-use super::{Builder, as_text};
+use super::{super::decode, Builder, as_text};
 
 /// Where [`Builder::output`] begins.
 pub(in super::super) const OUTPUT: usize = 3;
 /// Where the payload stands.
-pub(in super::super) const PAYLOAD: usize = OUTPUT + Builder::OUTPUTS - 1;
+pub(in super::super) const PAYLOAD: usize = OUTPUT + decode::PAYLOAD;
 /// Where `p_more` stands: whether there is more than was looked at. Rows of the page do not have it.
-pub(in super::super) const MORE: usize = OUTPUT + Builder::OUTPUTS;
+pub(in super::super) const MORE: usize = OUTPUT + decode::OUTPUTS;
 
 const ORDER: &str = "k_position, k_in_tx_order, k_instance_id, k_aggregate_type, k_aggregate_id, k_sequence";
 const BACKWARDS: &str = "k_position DESC, k_in_tx_order DESC, k_instance_id DESC, k_aggregate_type DESC, \
@@ -52,7 +52,7 @@ impl Builder<'_> {
 
     /// Which server answers.
     fn answering(&self) -> String {
-        let nothing = "NULL, ".repeat(Self::OUTPUTS);
+        let nothing = "NULL, ".repeat(decode::OUTPUTS);
         format!("SELECT s_standby, s_system, s_timeline, {nothing}NULL::bool AS p_more FROM ({}) s", self.server)
     }
 
