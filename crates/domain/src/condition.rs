@@ -1,14 +1,21 @@
 //! Which events an execution is for, and which are kept out.
 //!
+//! ZITADEL's API has conditions that are no events: its own requests, responses and functions. They are kept as they were set
+//! ([`ApiCondition`]), so that its clients find again what they wrote; no event ever matches one.
+//!
 //! Matching is by dot-separated segment: the group `user` is for `user.human.added`, not for `username.added`, and not
 //! for an event type that is exactly `user`. The texts are ZITADEL's execution ids: `event/user.human.added`,
 //! `event/user.human.*`, `event`. Comparison is byte for byte, as in SQL.
+
+mod api;
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::EventType;
+
+pub use api::{ApiCondition, ApiScope};
 
 const KIND: &str = "event";
 const BELOW: &str = ".*";
@@ -22,6 +29,8 @@ pub enum Condition {
     Group(Arc<str>),
     /// Every event.
     All,
+    /// No event: a request, response or function of ZITADEL's own.
+    Api(ApiCondition),
 }
 
 /// Event types to keep out: `user.human.password.*` (everything below), one event type, or `*`.
@@ -73,12 +82,37 @@ impl Condition {
             Self::Event(one) => one == event_type,
             Self::Group(group) => is_below(event_type.as_str(), group),
             Self::All => true,
+            Self::Api(_) => false,
+        }
+    }
+
+    /// Whether it is for events at all.
+    #[must_use]
+    pub fn is_for_events(&self) -> bool {
+        !matches!(self, Self::Api(_))
+    }
+
+    /// From its text, if it is for events: whoever writes another one by hand most likely expects calls that never come.
+    pub fn for_events(text: &str) -> Result<Self, ConditionError> {
+        match text.parse()? {
+            Self::Api(_) => Err(ConditionError::OtherKind(text.to_owned())),
+            condition => Ok(condition),
+        }
+    }
+
+    /// Whether one may include the other: both are for events, or both for the same kind of call.
+    #[must_use]
+    pub fn is_of_the_kind_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Api(one), Self::Api(other)) => one.kind() == other.kind(),
+            _ => self.is_for_events() && other.is_for_events(),
         }
     }
 
     /// Whether every event type that `other` is for is one this is for.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
+            (Self::Api(_), _) | (_, Self::Api(_)) => false,
             (Self::All, _) => true,
             (_, Self::Event(event_type)) => self.matches(event_type),
             (Self::Group(wide), Self::Group(narrow)) => wide == narrow || is_below(narrow, wide),
@@ -116,11 +150,7 @@ impl FromStr for Condition {
             // `event/*` is refused: ZITADEL writes `event`, and one thing has one name.
             Some((KIND, "*")) => Err(ConditionError::NoCondition(text.to_owned())),
             Some((KIND, pattern)) => Self::from_pattern(pattern),
-            Some(("request" | "response" | "function", _)) => Err(ConditionError::OtherKind(text.to_owned())),
-            None if matches!(text, "request" | "response" | "function") => {
-                Err(ConditionError::OtherKind(text.to_owned()))
-            }
-            _ => Err(ConditionError::NoCondition(text.to_owned())),
+            _ => ApiCondition::from_id(text).map(Self::Api).ok_or_else(|| ConditionError::NoCondition(text.to_owned())),
         }
     }
 }
@@ -131,6 +161,7 @@ impl fmt::Display for Condition {
             Self::Event(event_type) => f.pad(&format!("{KIND}/{}", event_type.as_str())),
             Self::Group(group) => f.pad(&format!("{KIND}/{group}{BELOW}")),
             Self::All => f.pad(KIND),
+            Self::Api(api) => f.pad(&api.to_string()),
         }
     }
 }
@@ -162,6 +193,7 @@ impl fmt::Display for TypePattern {
             Condition::Event(event_type) => f.pad(event_type.as_str()),
             Condition::Group(group) => f.pad(&format!("{group}{BELOW}")),
             Condition::All => f.pad("*"),
+            Condition::Api(_) => unreachable!("a pattern is made of event types"),
         }
     }
 }

@@ -75,6 +75,26 @@ pub enum DefinitionError {
         /// A name like it.
         nearest: Option<TargetName>,
     },
+    /// An execution names a target that belongs to one instance, and is not of that instance.
+    #[error(
+        "the execution {condition} names the target {target:?}, which belongs to the instance {instance}; only executions of that instance may"
+    )]
+    TargetOfAnotherInstance {
+        /// The execution.
+        condition: Condition,
+        /// The target.
+        target: TargetName,
+        /// To which it belongs.
+        instance: InstanceId,
+    },
+    /// An execution for events includes one for requests, or the like.
+    #[error("the execution {condition} includes {include}, which is of another kind")]
+    IncludeOfAnotherKind {
+        /// The execution.
+        condition: Condition,
+        /// What it includes.
+        include: Condition,
+    },
     /// An include of a condition that has no execution.
     #[error("the execution {condition} includes {include}, which has no execution")]
     UnknownInclude {

@@ -16,12 +16,13 @@ mod ids;
 mod limits;
 mod outcome;
 mod position;
+mod role;
 mod router;
 mod signature;
 mod target;
 pub mod window;
 
-pub use condition::{Condition, ConditionError, TypePattern};
+pub use condition::{ApiCondition, ApiScope, Condition, ConditionError, TypePattern};
 pub use cursor::{Ahead, Cursor, CursorId, CursorState, Epoch, FailedChange, FailedEvent, FailedStatus, Settlement};
 pub use definitions::{DefinitionError, Definitions, Execution, ExecutionTarget, Group};
 pub use event::{BrokenRow, Event, Row};
@@ -31,10 +32,12 @@ pub use ids::{AggregateId, AggregateType, EventType, InstanceId, TargetId, Targe
 pub use limits::{Limits, Per, RateLimit, RateLimitError};
 pub use outcome::{Outcome, OutcomeKind};
 pub use position::{EventKey, Position, PositionError};
+pub use role::{Role, RoleError};
 pub use router::{Concern, ExplainedExecution, ExplainedTarget, Explanation, GateTarget, Router, TypeFilter, Verdict};
 pub use signature::{SignatureError, SigningKey, sign, verify, webhook_id};
 pub use target::{
-    Endpoint, EndpointError, Ordering, PayloadEncoding, PayloadMode, Source, Start, StartError, Target, TargetKind,
+    Endpoint, EndpointError, Ordering, PayloadEncoding, PayloadMode, PayloadType, Source, Start, StartError, Target,
+    TargetKind,
 };
 
 pub use jiff::{SignedDuration, Timestamp};

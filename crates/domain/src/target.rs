@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{EventKey, Limits, Position, SigningKey, TargetId, TargetName, TypePattern};
+use crate::{EventKey, InstanceId, Limits, Position, SigningKey, TargetId, TargetName, TypePattern};
 
 /// How a target's answer is used (ZITADEL's target types).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -54,6 +54,19 @@ pub enum PayloadEncoding {
     Base64,
     /// The JSON text itself, embedded.
     Json,
+}
+
+/// How the body is wrapped (ZITADEL's payload types).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PayloadType {
+    /// As it is: JSON.
+    #[default]
+    Json,
+    /// As a JWT that is signed with postrider's own key, whose public half is published.
+    Jwt,
+    /// As that JWT, encrypted for the target's active public key.
+    Jwe,
 }
 
 /// Who may change a target or an execution: what is in a file belongs to the file.
@@ -218,6 +231,8 @@ pub struct Target {
     pub id: TargetId,
     /// For people.
     pub name: TargetName,
+    /// The one instance it belongs to: only executions of that instance may name it. `None`: any may.
+    pub instance: Option<InstanceId>,
     /// How its answer is used.
     pub kind: TargetKind,
     /// What is called.
@@ -246,6 +261,8 @@ pub struct Target {
     pub payload: PayloadMode,
     /// How the payload stands in the body.
     pub payload_encoding: PayloadEncoding,
+    /// How the body is wrapped.
+    pub payload_type: PayloadType,
     /// Set by an operator: nothing is sent, the cursor stays.
     pub paused: bool,
     /// Who may change it.
@@ -259,6 +276,7 @@ impl Target {
         Self {
             id,
             name,
+            instance: None,
             kind: TargetKind::Webhook,
             endpoint,
             timeout: Duration::from_secs(10),
@@ -273,6 +291,7 @@ impl Target {
             exclude: Vec::new(),
             payload: PayloadMode::Full,
             payload_encoding: PayloadEncoding::Base64,
+            payload_type: PayloadType::Json,
             paused: false,
             source: Source::Api,
         }

@@ -131,6 +131,12 @@ pub enum StoreError {
         /// The id.
         target: TargetId,
     },
+    /// Another token that is in force has this name.
+    #[error("there is a token named {name:?} already; revoke that one first, or take another name")]
+    TokenNameTaken {
+        /// The name.
+        name: String,
+    },
     /// A stored signing key cannot be had: nothing is sent by definitions without it.
     #[error("the signing key of the target {target:?} {reason}")]
     KeyClosed {

@@ -17,8 +17,8 @@ pub use events::{
     PageRequest, PostgresEvents, Probe, SCAN_BOUND, Severity, SqliteEvents, Table, TriggerChange, TriggerChanged,
 };
 pub use state::{
-    Attempt, AttemptFilter, AttemptId, AuditEntry, AuditFilter, By, Claim, Crowd, DaemonLock, DefinitionsChange,
-    FailedFilter, HorizonMark, Look, MasterKey, MasterKeyError, MasterKeyId, MasterKeys, MasterRotation, Migrated,
-    RecordedAttempt, RemovedTarget, Retention, SealError, Seek, Session, Standing, State, StateOptions, Sweep,
-    Unhalted, Worker, WorkerId, WorkerInfo,
+    Attempt, AttemptFilter, AttemptId, AuditEntry, AuditFilter, By, Claim, Crowd, DaemonLock, Dates, DefinitionDates,
+    DefinitionsChange, FailedFilter, HorizonMark, Look, MasterKey, MasterKeyError, MasterKeyId, MasterKeys,
+    MasterRotation, Migrated, NewToken, RecordedAttempt, RemovedTarget, Retention, SealError, Seek, Session, Standing,
+    State, StateOptions, Sweep, Token, TokenId, TokenText, Unhalted, Worker, WorkerId, WorkerInfo,
 };

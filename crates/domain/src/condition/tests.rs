@@ -47,10 +47,8 @@ fn texts_that_are_no_condition_are_refused_with_their_reason() {
     for text in ["", "events", "event.", "Event", "event/*", "user.human.added", "events/user"] {
         assert_eq!(refused(text), ConditionError::NoCondition(text.to_owned()));
     }
-    for text in
-        ["request", "response", "function", "request/zitadel.user.v2.UserService/AddUser", "function/preuserinfo"]
-    {
-        assert_eq!(refused(text), ConditionError::OtherKind(text.to_owned()));
+    for text in ["function", "function/", "request/", "request//AddUser", "request/a/b/c", "response/zitadel user"] {
+        assert_eq!(refused(text), ConditionError::NoCondition(text.to_owned()));
     }
     for (text, part) in [
         ("event/", ""),
@@ -66,6 +64,26 @@ fn texts_that_are_no_condition_are_refused_with_their_reason() {
     ] {
         assert_eq!(refused(text), ConditionError::NoType(part.to_owned()), "{text}");
     }
+}
+
+#[test]
+fn conditions_of_the_api_are_kept_as_they_are_and_are_for_no_event() {
+    for text in [
+        "request",
+        "response",
+        "request/zitadel.user.v2.UserService",
+        "response/zitadel.user.v2.UserService/AddUser",
+        "function/preuserinfo",
+    ] {
+        check(text, "user.human.added", false);
+        check(text, text, false);
+        assert_eq!(Condition::for_events(text), Err(ConditionError::OtherKind(text.to_owned())));
+        let api: Condition = text.parse().expect("it is a condition");
+        assert!(!api.is_for_events() && !api.is_of_the_kind_of(&Condition::All), "{text}");
+    }
+    let [one, other]: [Condition; 2] = ["request", "request/a.B"].map(|text| text.parse().expect("a condition"));
+    assert!(one.is_of_the_kind_of(&other));
+    assert!(!one.is_of_the_kind_of(&"response".parse().expect("a condition")));
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Definitions {
             self.targets.iter().enumerate().map(|(number, target)| (&target.name, number)).collect();
         let mut links = Links((0..self.targets.len()).collect());
         let mut link = |scope: &Scope<'_, '_>| {
-            for execution in scope.differing() {
+            for execution in scope.differing().filter(|execution| execution.condition.is_for_events()) {
                 let mut list = Vec::new();
                 write_out(execution, scope, &numbers, &mut list);
                 let first = list.iter().position(|&number| self.targets[number].interrupt_on_error);

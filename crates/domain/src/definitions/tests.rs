@@ -112,3 +112,35 @@ fn what_an_instance_replaces_can_close_a_cycle_there() {
         &DefinitionError::Cycle(condition("event/b")),
     );
 }
+
+#[test]
+fn a_target_of_an_instance_is_named_by_executions_of_that_instance_only() {
+    let with = |executions: &[&str]| {
+        let mut definitions = definitions(&["crm", "audit"], executions);
+        definitions.targets[0].instance = Some("1".into());
+        definitions.validate()
+    };
+    assert_eq!(with(&["event @1: crm audit", "event: audit", "event @2: audit"]), Ok(()));
+    for line in ["event: crm", "event @2: crm", "request: crm"] {
+        let expected = DefinitionError::TargetOfAnotherInstance {
+            condition: condition(line.split([' ', ':']).next().expect("it begins with one")),
+            target: "crm".into(),
+            instance: "1".into(),
+        };
+        assert_eq!(with(&[line]), Err(expected), "{line}");
+    }
+}
+
+#[test]
+fn conditions_of_the_api_are_kept_beside_those_of_events() {
+    sound(&["request: crm", "request/a.B: audit", "response/a.B/C: crm", "function/preuserinfo: crm", "event: audit"]);
+    sound(&["request: crm", "request/a.B: +request"]);
+    let other = |one: &str, include: &str| DefinitionError::IncludeOfAnotherKind {
+        condition: condition(one),
+        include: condition(include),
+    };
+    refused(&["event: crm", "request: +event"], &other("request", "event"));
+    refused(&["request: crm", "response: +request"], &other("response", "request"));
+    refused(&["request: crm", "event: +request"], &other("event", "request"));
+    refused(&["request: crm", "request: audit"], &DefinitionError::DuplicateExecution(condition("request")));
+}

@@ -31,21 +31,32 @@ impl Definitions {
     }
 
     fn check_targets(&self) -> Result<(), DefinitionError> {
-        let mut names = HashSet::new();
+        let mut names = HashMap::new();
         let mut ids = HashSet::new();
         for target in &self.targets {
-            if !names.insert(&target.name) || !ids.insert(&target.id) {
+            if names.insert(&target.name, &target.instance).is_some() || !ids.insert(&target.id) {
                 return Err(DefinitionError::DuplicateTarget(target.name.clone()));
             }
         }
         for execution in &self.executions {
             for name in execution.names() {
-                if !names.contains(name) {
-                    return Err(DefinitionError::UnknownTarget {
-                        condition: execution.condition.clone(),
-                        target: name.clone(),
-                        nearest: self.nearest_target(name),
-                    });
+                let condition = || execution.condition.clone();
+                match names.get(name) {
+                    None => {
+                        return Err(DefinitionError::UnknownTarget {
+                            condition: condition(),
+                            target: name.clone(),
+                            nearest: self.nearest_target(name),
+                        });
+                    }
+                    Some(Some(instance)) if execution.instance.as_ref() != Some(instance) => {
+                        return Err(DefinitionError::TargetOfAnotherInstance {
+                            condition: condition(),
+                            target: name.clone(),
+                            instance: instance.clone(),
+                        });
+                    }
+                    Some(_) => {}
                 }
             }
         }
@@ -153,6 +164,12 @@ impl<'a> Scope<'a, '_> {
         path.push(&execution.condition);
         let mut levels = 0;
         for include in execution.includes() {
+            if !include.is_of_the_kind_of(&execution.condition) {
+                return Err(DefinitionError::IncludeOfAnotherKind {
+                    condition: execution.condition.clone(),
+                    include: include.clone(),
+                });
+            }
             let included = self.get(include).ok_or_else(|| DefinitionError::UnknownInclude {
                 condition: execution.condition.clone(),
                 include: include.clone(),

@@ -82,7 +82,7 @@ impl Router {
             definitions.targets.iter().enumerate().map(|(number, target)| (&target.name, number)).collect();
         let layer = |scope: &Scope<'_, '_>| {
             let mut layer = Layer::default();
-            for execution in scope.differing() {
+            for execution in scope.differing().filter(|execution| execution.condition.is_for_events()) {
                 layer.insert(Plan::expand(execution, scope, &numbers));
             }
             layer
@@ -204,6 +204,8 @@ impl Layer {
             Condition::Event(event_type) => _ = self.events.insert(event_type, plan),
             Condition::Group(group) => _ = self.groups.insert(group, plan),
             Condition::All => self.all = Some(plan),
+            // Not asked for when the Router is built: no event fires it.
+            Condition::Api(_) => {}
         }
     }
 
@@ -212,6 +214,7 @@ impl Layer {
             Condition::Event(event_type) => self.events.get(event_type),
             Condition::Group(group) => self.groups.get(group),
             Condition::All => self.all.as_ref(),
+            Condition::Api(_) => None,
         }
     }
 
@@ -235,6 +238,7 @@ impl TypeFilter {
                 Condition::Event(event_type) => filter.types.push(event_type.to_string()),
                 Condition::Group(group) => filter.groups.push(group.to_string()),
                 Condition::All => filter.all = true,
+                Condition::Api(_) => {}
             }
         }
         Some(filter)

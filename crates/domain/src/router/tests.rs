@@ -364,3 +364,19 @@ fn why_an_event_concerns_a_target_is_said_in_a_line() {
     let nobody = self::router(&[]);
     assert_eq!(nobody.concern(&"id-a".into(), &"i1".into(), &"org.added".into()).word(), "no_execution");
 }
+
+#[test]
+fn an_execution_that_is_not_for_events_calls_nobody_and_asks_for_nothing() {
+    let definitions = Definitions {
+        revision: 1,
+        targets: vec![target("crm", &[]), target("audit", &[])],
+        executions: vec![execution("request: crm"), execution("function/event: crm"), execution("event/user.*: audit")],
+    };
+    let router = Router::build(&definitions).expect("they are sound");
+    let crm = definitions.targets[0].id.clone();
+    assert_eq!(router.any_instance_targets(), [definitions.targets[1].id.clone()]);
+    assert_eq!(router.filter(&crm, &"1".into()), None);
+    assert!(!router.filter_for_all(&"1".into()).all);
+    assert!(router.targets(&"1".into(), &"request".into()).next().is_none());
+    assert_eq!(definitions.groups().expect("they are sound").len(), 2);
+}

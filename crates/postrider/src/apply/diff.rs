@@ -24,6 +24,7 @@ pub fn fields(old: &Target, new: &Target) -> Vec<String> {
         named("exclude", old.exclude != new.exclude),
         named("payload", old.payload != new.payload),
         named("payload_encoding", old.payload_encoding != new.payload_encoding),
+        named("payload_type", old.payload_type != new.payload_type),
     ]
     .into_iter()
     .flatten()

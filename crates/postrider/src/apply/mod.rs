@@ -141,6 +141,14 @@ impl Plan {
                 existing.start
             ));
         }
+        if wanted.instance != existing.instance {
+            return Err(usage(format!(
+                "{origin}: the target {:?} belongs to {} since it was created, and that stays; give another target to {}",
+                spec.name.as_str(),
+                belonging(existing.instance.as_ref()),
+                belonging(wanted.instance.as_ref()),
+            )));
+        }
         wanted.start = existing.start;
         wanted.paused = existing.paused;
         let details = diff::fields(existing, &wanted);
@@ -246,6 +254,10 @@ impl Plan {
             }
         }
     }
+}
+
+fn belonging(instance: Option<&InstanceId>) -> String {
+    instance.map_or_else(|| "no instance in particular".to_owned(), |instance| format!("the instance {instance}"))
 }
 
 fn named(condition: &Condition, instance: Option<&InstanceId>) -> String {

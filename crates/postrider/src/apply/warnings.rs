@@ -28,7 +28,7 @@ fn is_wide(execution: &Execution) -> bool {
     let wide = match &execution.condition {
         Condition::All => true,
         Condition::Group(group) => matches!(&**group, "user" | "user.human"),
-        Condition::Event(_) => false,
+        Condition::Event(_) | Condition::Api(_) => false,
     };
     wide && execution.exclude.is_empty()
 }

@@ -145,6 +145,8 @@ fn to_json(target: &Target, endpoint: &str) -> Value {
         "exclude": target.exclude,
         "payload": target.payload,
         "payload_encoding": target.payload_encoding,
+        "payload_type": target.payload_type,
+        "instance": target.instance,
         "paused": target.paused,
         "source": target.source,
     })

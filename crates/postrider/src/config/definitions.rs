@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use domain::{
-    Condition, Definitions, Endpoint, Execution, ExecutionTarget, Limits, Ordering, PayloadEncoding, PayloadMode,
-    Position, RateLimit, SigningKey, Source, Start, Target, TargetId, TargetKind, TargetName, TypePattern,
+    Condition, Definitions, Endpoint, Execution, ExecutionTarget, InstanceId, Limits, Ordering, PayloadEncoding,
+    PayloadMode, PayloadType, Position, RateLimit, SigningKey, Source, Start, Target, TargetId, TargetKind, TargetName,
+    TypePattern,
 };
 
 use super::{
@@ -48,6 +49,9 @@ pub struct TargetSpec {
     pub exclude: Vec<TypePattern>,
     pub payload: PayloadMode,
     pub payload_encoding: PayloadEncoding,
+    pub payload_type: PayloadType,
+    /// `None`: every instance.
+    pub instance: Option<InstanceId>,
     signing_keys: Vec<(String, RawSecret)>,
     headers: BTreeMap<String, RawSecret>,
 }
@@ -93,6 +97,7 @@ impl TargetSpec {
         Target {
             id,
             name: self.name.clone(),
+            instance: self.instance.clone(),
             kind: self.kind,
             endpoint: self.endpoint.clone(),
             timeout: self.timeout,
@@ -107,6 +112,7 @@ impl TargetSpec {
             exclude: self.exclude.clone(),
             payload: self.payload,
             payload_encoding: self.payload_encoding,
+            payload_type: self.payload_type,
             paused: false,
             source: Source::File,
         }
@@ -186,6 +192,8 @@ fn target(path: &str, raw: &RawTarget, defaults: Defaults, problems: &mut Proble
         exclude,
         payload: raw.payload,
         payload_encoding: raw.payload_encoding,
+        payload_type: raw.payload_type,
+        instance: raw.instance.as_deref().map(Into::into),
         signing_keys,
         headers: raw.headers.clone(),
     })

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use domain::{Ordering, PayloadEncoding, PayloadMode, TargetKind};
+use domain::{Ordering, PayloadEncoding, PayloadMode, PayloadType, TargetKind};
 use serde::Deserialize;
 
 use super::{
@@ -359,6 +359,11 @@ pub struct RawTarget {
     pub payload: PayloadMode,
     #[serde(default)]
     pub payload_encoding: PayloadEncoding,
+    #[serde(default)]
+    pub payload_type: PayloadType,
+    /// The one instance it belongs to.
+    #[serde(default)]
+    pub instance: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Deserialize)]

@@ -22,31 +22,33 @@ use crate::StoreError;
 
 const PUT_TARGET: &str = "INSERT INTO targets (id, name, kind, endpoint, timeout, interrupt_on_error, ordering,
      max_in_flight, start, start_position, headers, excluded, payload, payload_encoding, paused, source, rate_limit,
-     rate_burst, max_request, max_answer, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, {now}, {now})
+     rate_burst, max_request, max_answer, instance_id, payload_type, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, {now}, {now})
      ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind, endpoint = excluded.endpoint,
      timeout = excluded.timeout, interrupt_on_error = excluded.interrupt_on_error, ordering = excluded.ordering,
      max_in_flight = excluded.max_in_flight, start = excluded.start, headers = excluded.headers,
      excluded = excluded.excluded, payload = excluded.payload, payload_encoding = excluded.payload_encoding,
      source = excluded.source, rate_limit = excluded.rate_limit, rate_burst = excluded.rate_burst,
-     max_request = excluded.max_request, max_answer = excluded.max_answer, updated_at = excluded.updated_at
+     max_request = excluded.max_request, max_answer = excluded.max_answer, payload_type = excluded.payload_type, updated_at = excluded.updated_at
      WHERE targets.removed_at IS NULL";
 const REMOVE_TARGET: &str = "UPDATE targets SET removed_at = {now} WHERE id = $1 AND removed_at IS NULL";
 const REMOVE_KEYS: &str = "DELETE FROM signing_keys WHERE target_id = $1";
 const PUT_KEY: &str =
     "INSERT INTO signing_keys (target_id, ordinal, signing_key, sealed_with, expires_at) VALUES ($1, $2, $3, $4, $5)";
 const REMOVE_EXPIRED_KEYS: &str = "DELETE FROM signing_keys WHERE target_id = $1 AND expires_at <= {now}";
-const REMOVE_EXECUTION_OF_INSTANCE: &str = "DELETE FROM executions WHERE condition = $1 AND instance_id = $2";
-const REMOVE_EXECUTION_OF_ALL: &str = "DELETE FROM executions WHERE condition = $1 AND instance_id IS NULL";
-const PUT_EXECUTION: &str =
-    "INSERT INTO executions (condition, instance_id, excluded, source) VALUES ($1, $2, $3, $4) RETURNING id";
+const REMOVE_EXECUTION_OF_INSTANCE: &str =
+    "DELETE FROM executions WHERE condition = $1 AND instance_id = $2 RETURNING created_at";
+const REMOVE_EXECUTION_OF_ALL: &str =
+    "DELETE FROM executions WHERE condition = $1 AND instance_id IS NULL RETURNING created_at";
+const PUT_EXECUTION: &str = "INSERT INTO executions (condition, instance_id, excluded, source, created_at, set_at)
+     VALUES ($1, $2, $3, $4, coalesce($5, {now}), {now}) RETURNING id";
 const PUT_EXECUTION_TARGET: &str =
     "INSERT INTO execution_targets (execution_id, ordinal, target_id, include) VALUES ($1, $2, $3, $4)";
 
 /// What shall be different.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct DefinitionsChange {
-    /// Created, or overwritten by id except for `start_position` and `paused`.
+    /// Created, or overwritten by id except for `start_position`, `paused` and `instance`.
     pub targets: Vec<Target>,
     /// Created, or overwritten by condition and instance.
     pub executions: Vec<Execution>,
@@ -129,6 +131,7 @@ fn changed(before: &Definitions, change: &DefinitionsChange) -> Definitions {
             Some(old) => {
                 renamed.insert(old.name.clone(), target.name.clone());
                 (target.start_position, target.paused) = (old.start_position, old.paused);
+                target.instance.clone_from(&old.instance);
                 *old = target;
             }
             None => after.targets.push(target),
@@ -218,7 +221,9 @@ async fn put_target(work: &mut Work, masters: &MasterKeys, target: &Target) -> R
         .bind(target.limits.rate.map(|rate| rate.to_string()))
         .bind(target.limits.burst.map(|burst| i64::from(burst.get())))
         .bind(target.limits.max_request.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)))
-        .bind(target.limits.max_answer.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)));
+        .bind(target.limits.max_answer.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)))
+        .bind(target.instance.as_ref().map(ToString::to_string))
+        .bind(word(&target.payload_type));
     if work.run(statement).await? != 1 {
         return Err(StoreError::TargetRemoved { target: target.id.clone() });
     }
@@ -279,8 +284,8 @@ async fn write_executions(
         });
         if !unchanged {
             differs = true;
-            remove_execution(work, execution).await?;
-            put_execution(work, execution, entries).await?;
+            let created_at = remove_execution(work, execution).await?;
+            put_execution(work, execution, entries, created_at).await?;
             record_execution(work, "execution.set", old, Some(execution), actor).await?;
         }
     }
@@ -298,22 +303,30 @@ fn entries(definitions: &Definitions, execution: &Execution) -> Vec<Entry> {
     execution.targets.iter().map(resolve).collect()
 }
 
-async fn remove_execution(work: &mut Work, execution: &Execution) -> Result<(), StoreError> {
+/// Returns when it had been created, where that is known.
+async fn remove_execution(work: &mut Work, execution: &Execution) -> Result<Option<i64>, StoreError> {
     let condition = execution.condition.to_string();
     let statement = match &execution.instance {
         Some(instance) => work.sql(REMOVE_EXECUTION_OF_INSTANCE).bind(condition).bind(instance.to_string()),
         None => work.sql(REMOVE_EXECUTION_OF_ALL).bind(condition),
     };
-    work.run(statement).await.map(drop)
+    let row = work.row(statement).await?;
+    work.decoded(row.map(|row| row::optional_number(&row, "created_at")).transpose()).map(Option::flatten)
 }
 
-async fn put_execution(work: &mut Work, execution: &Execution, entries: Vec<Entry>) -> Result<(), StoreError> {
+async fn put_execution(
+    work: &mut Work,
+    execution: &Execution,
+    entries: Vec<Entry>,
+    created_at: Option<i64>,
+) -> Result<(), StoreError> {
     let statement = work
         .sql(PUT_EXECUTION)
         .bind(execution.condition.to_string())
         .bind(execution.instance.as_ref().map(ToString::to_string))
         .bind(row::to_json::<Vec<TypePattern>>(&execution.exclude))
-        .bind(word(&execution.source));
+        .bind(word(&execution.source))
+        .bind(created_at);
     let row = work.row(statement).await?.ok_or_else(|| work.invalid("an execution was not written"))?;
     let id = work.decoded(row::number(&row, "id"))?;
     for (ordinal, (target, include)) in (0_i64..).zip(entries) {

@@ -23,7 +23,7 @@ pub struct AuditEntry {
     /// What: `pause`, `resume`, `seek`, `skip`, `halt`, `unhalt`, `retry`, `discard`, `resend`,
     /// `forget_horizon`, and for definitions
     /// `target.create`, `target.update`, `target.rotate_key`, `target.delete`, `execution.set`, `execution.delete`, and
-    /// `key.rotate_master`.
+    /// `key.rotate_master`, `token.create`, `token.revoke`.
     pub act: String,
     /// On which target.
     pub target_id: Option<TargetId>,

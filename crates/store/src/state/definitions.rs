@@ -21,7 +21,7 @@ pub(super) const LOCK_REVISION: &str = "SELECT revision FROM revision WHERE id =
 const REVISION: &str = "SELECT revision FROM revision WHERE id = 1";
 const TARGETS: &str = "SELECT id, name, kind, endpoint, timeout, interrupt_on_error, ordering, max_in_flight, start,
      start_position, headers, excluded, payload, payload_encoding, paused, source, rate_limit, rate_burst, max_request,
-     max_answer FROM targets WHERE removed_at IS NULL ORDER BY name, id";
+     max_answer, instance_id, payload_type FROM targets WHERE removed_at IS NULL ORDER BY name, id";
 const SIGNING_KEYS: &str =
     "SELECT target_id, signing_key, sealed_with, expires_at FROM signing_keys ORDER BY target_id, ordinal";
 const EXECUTIONS: &str = "SELECT id, condition, instance_id, excluded, source FROM executions ORDER BY condition, instance_id IS NOT NULL, instance_id";
@@ -130,6 +130,7 @@ fn target(row: &AnyRow, keys: &mut KeysOf) -> Result<Target, sqlx::Error> {
         signing_keys: keys.remove(&id).unwrap_or_default(),
         id,
         name: row::text(row, "name")?.into(),
+        instance: row::optional_text(row, "instance_id")?.map(Into::into),
         kind: row::word(row, "kind")?,
         endpoint: row::parsed(row, "endpoint")?,
         timeout: Duration::from_micros(row::number(row, "timeout")?.try_into().unwrap_or_default()),
@@ -143,6 +144,7 @@ fn target(row: &AnyRow, keys: &mut KeysOf) -> Result<Target, sqlx::Error> {
         exclude: row::json(row, "excluded")?,
         payload: row::word(row, "payload")?,
         payload_encoding: row::word(row, "payload_encoding")?,
+        payload_type: row::word(row, "payload_type")?,
         paused: row::flag(row, "paused")?,
         source: row::word(row, "source")?,
     })

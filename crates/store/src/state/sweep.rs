@@ -37,6 +37,9 @@ const CROWDED_DELIVERIES: &str = "DELETE FROM deliveries WHERE id IN (SELECT id 
 const OLD_AUDIT: &str = "DELETE FROM audit WHERE id IN (SELECT id FROM audit
      WHERE at < {now} - $1 ORDER BY at, id LIMIT $2 {for update})";
 
+const OLD_TOKENS: &str = "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens
+     WHERE coalesce(revoked_at, expires_at) < {now} - $1 LIMIT $2 {for update})";
+
 /// An execution cannot name a target that was removed; should one do so, the target stays.
 const REMOVED: &str = "SELECT id FROM targets WHERE removed_at < {now} - $1
      AND NOT EXISTS (SELECT 1 FROM execution_targets WHERE execution_targets.target_id = targets.id) ORDER BY id";
@@ -76,7 +79,7 @@ pub enum Sweep {
     FailedEvents,
     /// Attempts that are too old, and those of a target that has too many.
     Deliveries,
-    /// Operators' acts that are too old.
+    /// Operators' acts that are too old, and tokens that have been worth nothing for as long.
     Audit,
     /// Targets that were removed long ago.
     RemovedTargets,
@@ -111,7 +114,8 @@ impl State {
             }
             Sweep::Audit => {
                 let age = micros(retention.audit);
-                self.in_batches(|work| work.sql(OLD_AUDIT).bind(age).bind(i64::from(BATCH))).await
+                let old = self.in_batches(|work| work.sql(OLD_AUDIT).bind(age).bind(i64::from(BATCH))).await?;
+                Ok(old + self.in_batches(|work| work.sql(OLD_TOKENS).bind(age).bind(i64::from(BATCH))).await?)
             }
             Sweep::RemovedTargets => self.sweep_removed_targets(micros(retention.removed)).await,
         }

@@ -24,3 +24,4 @@ mod state_resend;
 mod state_schema;
 mod state_support;
 mod state_sweep;
+mod state_tokens;

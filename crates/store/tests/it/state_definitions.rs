@@ -1,6 +1,6 @@
 //! Targets and executions.
 
-use domain::{Ordering, Position, SigningKey, TargetName};
+use domain::{Ordering, PayloadType, Position, SigningKey, TargetName};
 use postrider_store::{DefinitionsChange, StoreError};
 
 use crate::state_support::{execution, id, on_both, target};
@@ -172,6 +172,33 @@ async fn the_audit_shows_no_keys_headers_or_queries() {
         for secret in ["t0ken", "first key", "acme"] {
             assert!(!text.contains(secret), "{text}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_target_belongs_to_stays_and_how_its_body_is_wrapped_does_not() {
+    on_both(async |fixture| {
+        let mut crm = target("crm");
+        (crm.instance, crm.payload_type) = (Some("1".into()), PayloadType::Jwt);
+        let change = DefinitionsChange {
+            targets: vec![crm.clone()],
+            executions: vec![execution("event", Some("1"), &["crm"]), execution("request/a.B", Some("1"), &["crm"])],
+            ..DefinitionsChange::default()
+        };
+        fixture.state.apply(&change, "ada").await.expect("it is valid");
+        assert_eq!(fixture.definitions().await.targets, [crm.clone()]);
+        assert_eq!(fixture.definitions().await.executions, change.executions);
+
+        (crm.instance, crm.payload_type) = (None, PayloadType::Jwe);
+        let change = DefinitionsChange { targets: vec![crm.clone()], ..DefinitionsChange::default() };
+        fixture.state.apply(&change, "ada").await.expect("it is valid");
+        crm.instance = Some("1".into());
+        assert_eq!(fixture.definitions().await.targets, [crm]);
+        let wide =
+            DefinitionsChange { executions: vec![execution("event", None, &["crm"])], ..DefinitionsChange::default() };
+        let refused = fixture.state.apply(&wide, "ada").await.expect_err("it belongs to an instance");
+        assert!(refused.to_string().contains("instance 1"), "{refused}");
     })
     .await;
 }

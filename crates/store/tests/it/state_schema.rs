@@ -8,7 +8,7 @@ use postrider_store::{DefinitionsChange, FailedFilter, Session, State, StateOpti
 use crate::state_support::{connect, on_both, on_both_empty};
 
 /// The version of the schema that this program brings.
-const NEWEST: i64 = 4;
+const NEWEST: i64 = 5;
 
 fn chain(error: &dyn Error) -> String {
     let mut text = format!("{error} {error:?}");

@@ -124,7 +124,7 @@ impl<'a> Model<'a> {
         let rank = |execution: &&&Execution| match &execution.condition {
             Condition::Event(_) => usize::MAX,
             Condition::Group(group) => group.split('.').count(),
-            Condition::All => 0,
+            Condition::All | Condition::Api(_) => 0,
         };
         let matching = self.in_force.iter().filter(|execution| execution.condition.matches(event_type));
         let mut called = Vec::new();

@@ -59,7 +59,7 @@ impl Set {
 
 /// An execution's id.
 pub fn condition(text: &str) -> anyhow::Result<Condition> {
-    text.parse::<Condition>().map_err(|error| usage(error.to_string()))
+    Condition::for_events(text).map_err(|error| usage(error.to_string()))
 }
 
 fn pattern(text: &str) -> anyhow::Result<TypePattern> {

@@ -24,6 +24,9 @@ pub struct Create {
     /// Where it begins: now, beginning, a position, or a time with its offset (2025-03-27T10:00:00Z)
     #[arg(long, value_name = "PLACE", default_value = "now")]
     start: Start,
+    /// The one instance it belongs to: only executions of that instance may name it
+    #[arg(long, value_name = "ID")]
+    instance: Option<String>,
     /// Send nothing until it is resumed: for a start in the past, so that its execution can be set first
     #[arg(long)]
     paused: bool,
@@ -40,6 +43,7 @@ impl Create {
         let generated = (!self.settings.has_key()).then(settings::generate);
         let mut fields = self.settings.fields(&self.name, &self.endpoint, generated.as_deref().unwrap_or_default())?;
         fields.insert("start".to_owned(), json!(self.start.to_string()));
+        fields.extend(self.instance.map(|instance| ("instance".to_owned(), json!(instance))));
         let spec = TargetSpec::of_the_command_line(Value::Object(fields), config.delivery.defaults)?;
         let state = context.state(&config).await?;
         let events = context.events(&config).await?;

@@ -59,6 +59,9 @@ pub struct Settings {
     /// How the payload stands in the body
     #[arg(long, value_name = "ENCODING", value_parser = ["base64", "json"])]
     payload_encoding: Option<String>,
+    /// How the body is wrapped: as it is, as a signed JWT, or as that JWT encrypted for its active public key
+    #[arg(long, value_name = "TYPE", value_parser = ["json", "jwt", "jwe"])]
+    payload_type: Option<String>,
     /// File with the signing key; left out, create generates one and shows it once, and update leaves it (see rotate-key)
     #[arg(long, value_name = "FILE")]
     signing_key_file: Option<PathBuf>,
@@ -94,6 +97,7 @@ impl Settings {
             "max_answer": limit(self.max_answer.as_ref()),
             "payload": self.payload,
             "payload_encoding": self.payload_encoding,
+            "payload_type": self.payload_type,
         });
         let Value::Object(fields) = fields else { unreachable!("it is written as an object") };
         Ok(fields.into_iter().filter(|(_, value)| !value.is_null()).collect())
@@ -119,6 +123,7 @@ impl Settings {
         set(!self.exclude.is_empty(), &mut target.exclude, checked.exclude);
         set(self.payload.is_some(), &mut target.payload, checked.payload);
         set(self.payload_encoding.is_some(), &mut target.payload_encoding, checked.payload_encoding);
+        set(self.payload_type.is_some(), &mut target.payload_type, checked.payload_type);
         set(self.signing_key_file.is_some(), &mut target.signing_keys, checked.signing_keys);
         for (name, value) in checked.headers {
             remove_header(target, &name);

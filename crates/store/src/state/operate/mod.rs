@@ -63,6 +63,11 @@ impl<'a> By<'a> {
         Self { rehearsed, ..self }
     }
 
+    /// In whose name.
+    pub(super) fn actor(&self) -> &'a str {
+        self.actor
+    }
+
     /// For the audit, of something that is nobody's in particular.
     pub(super) fn record(self, act: &'static str, from: Option<String>, to: Option<String>) -> Record<'a> {
         Record { actor: self.actor, act, target: None, instance: None, from, to, reason: self.reason }
