@@ -3,14 +3,13 @@
 use std::env;
 
 use anyhow::Context as _;
-use domain::{Definitions, Target};
+use operate::Caller;
 use store::{EventStore, State};
 
 use crate::{
     commands::run::here,
-    config::{Config, ConfigError, Sources, nearest},
+    config::{Config, ConfigError, Sources},
     connect,
-    failure::usage,
     output::Format,
 };
 
@@ -45,6 +44,11 @@ impl Context {
         connect::events(config).await
     }
 
+    /// Who asks: everything is theirs.
+    pub fn caller(&self) -> Caller {
+        Caller::at_the_command_line(self.actor())
+    }
+
     /// For the audit: what `POSTRIDER_ACTOR` says, else the user and the host.
     #[expect(clippy::unused_self, reason = "commands ask their context, whatever it knows this from")]
     pub fn actor(&self) -> String {
@@ -55,16 +59,4 @@ impl Context {
             format!("{}@{}", user.as_deref().unwrap_or("unknown"), here().host)
         })
     }
-}
-
-/// The target of this name, or a sentence with the name that was probably meant.
-pub fn target_named<'a>(definitions: &'a Definitions, name: &str) -> anyhow::Result<&'a Target> {
-    definitions.targets.iter().find(|target| target.name.as_str() == name).ok_or_else(|| {
-        let known = definitions.targets.iter().map(|target| target.name.as_str());
-        let hint = nearest(name, known).map_or_else(
-            || "`postrider target list` shows those that are".to_owned(),
-            |near| format!("is {near:?} meant?"),
-        );
-        usage(format!("there is no target {name:?}; {hint}"))
-    })
 }

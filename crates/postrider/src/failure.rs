@@ -2,6 +2,8 @@
 
 use std::{io, process::ExitCode};
 
+use operate::OperateError;
+
 use crate::config::ConfigError;
 
 /// Done, and the answer is no: a signature that is not right, a check with an error.
@@ -26,6 +28,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!("error: {error:#}");
-    let wrong = error.downcast_ref::<Usage>().is_some() || error.downcast_ref::<ConfigError>().is_some();
+    let wrong = error.downcast_ref::<Usage>().is_some()
+        || error.downcast_ref::<ConfigError>().is_some()
+        || error.downcast_ref::<OperateError>().is_some_and(OperateError::is_usage);
     ExitCode::from(if wrong { USAGE } else { FAILED })
 }

@@ -2,9 +2,7 @@
 //!
 //! Exit codes are a promise to scripts: 0 done, 1 failed, 2 wrong usage or configuration.
 
-mod apply;
 mod cli;
-mod clock;
 mod commands;
 mod config;
 mod connect;

@@ -1,7 +1,7 @@
 //! What operators' acts have in common: who, why, and whether it is only a rehearsal.
 
 use clap::Args;
-use store::By;
+use operate::Told;
 
 use crate::context::Context;
 
@@ -28,16 +28,16 @@ pub struct Because {
 }
 
 impl How {
-    /// For the store.
-    pub fn by<'a>(&'a self, actor: &'a str) -> By<'a> {
-        By::new(actor).because(self.reason.as_deref()).rehearsed(self.dry_run)
+    /// As it is asked for.
+    pub fn asked(self) -> operate::How {
+        operate::How { reason: self.reason, dry_run: self.dry_run }
     }
 }
 
 impl Because {
-    /// For the store.
-    pub fn by<'a>(&'a self, actor: &'a str) -> By<'a> {
-        By::new(actor).because(Some(&self.reason)).rehearsed(self.dry_run)
+    /// As it is asked for.
+    pub fn asked(self) -> operate::How {
+        operate::How { reason: Some(self.reason), dry_run: self.dry_run }
     }
 }
 
@@ -47,15 +47,17 @@ fn words(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("say why, in a few words".to_owned()) } else { Ok(text.to_owned()) }
 }
 
-/// What is said of an act, and that it was none.
-pub fn told(context: &Context, dry_run: bool, value: &serde_json::Value, sentence: &str) -> anyhow::Result<()> {
-    let remark = if dry_run { " (dry run: nothing was changed)" } else { "" };
-    context.output.tell(value, &format!("{sentence}{remark}"))
+/// Says what came of an act, and where it was none, that it was none.
+pub fn told(context: &Context, told: &Told) -> anyhow::Result<()> {
+    let remark = if told.dry_run { " (dry run: nothing was changed)" } else { "" };
+    context.output.tell(&told.answer, &format!("{}{remark}", told.sentence))
 }
 
-/// `1 event`, `2 events`.
-pub fn events(count: u64) -> String {
-    if count == 1 { "1 event".to_owned() } else { format!("{count} events") }
+/// What the operator should know, on standard error.
+pub fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
 }
 
 #[cfg(test)]

@@ -3,13 +3,9 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
+use operate::{Mode, Plan};
 
-use crate::{
-    apply::{Mode, Plan},
-    commands::edited,
-    config::DefinitionsSpec,
-    context::Context,
-};
+use crate::{commands::edited, config::DefinitionsSpec, context::Context};
 
 #[derive(Args)]
 pub struct Apply {
@@ -34,7 +30,8 @@ impl Apply {
         let state = context.state(&config).await?;
         let events = context.events(&config).await?;
         let mode = Mode { prune: self.prune, dry_run: self.dry_run, replace_keys: self.replace_keys };
-        let plan = Plan::make(&spec, &self.file.display().to_string(), mode, &events, &state).await?;
+        let origin = self.file.display().to_string();
+        let plan = Plan::of_file(&spec.files(&origin), spec.drafts(&origin)?, mode, (&events, &state)).await?;
         edited::carry_out(context, &state, &plan, self.dry_run).await?;
         context.output.print(&plan.changes, || {
             let mut table = edited::table(&plan);

@@ -3,11 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use domain::{InstanceId, TargetId, TargetName, Timestamp};
-use serde::Serialize;
-use store::{AuditEntry, AuditFilter, State};
+use domain::Timestamp;
+use operate::Act;
 
-use super::known::Known;
 use crate::{
     context::Context,
     output::{Table, Tone, time},
@@ -31,66 +29,17 @@ pub struct Audit {
     limit: u32,
 }
 
-/// The names are a promise to scripts.
-#[derive(Serialize)]
-struct Line {
-    at: Timestamp,
-    actor: String,
-    act: String,
-    target: Option<TargetName>,
-    target_id: Option<TargetId>,
-    instance_id: Option<InstanceId>,
-    from: Option<String>,
-    to: Option<String>,
-    reason: Option<String>,
-}
-
-impl From<AuditEntry> for Line {
-    fn from(entry: AuditEntry) -> Self {
-        Self {
-            at: entry.at,
-            actor: entry.actor,
-            act: entry.act,
-            target: entry.target,
-            target_id: entry.target_id,
-            instance_id: entry.instance,
-            from: entry.from,
-            to: entry.to,
-            reason: entry.reason,
-        }
-    }
-}
-
 impl Audit {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let state = context.state(&context.config()?).await?;
-        let acts = self.acts(&state).await?;
-        let lines: Vec<Line> = acts.into_iter().map(Line::from).collect();
-        context.output.print(&lines, || table(&lines))?;
+        let target = self.target.as_deref();
+        let acts = Act::list(target, self.act, self.since, self.limit, &context.caller(), &state).await?;
+        context.output.print(&acts, || table(&acts))?;
         Ok(ExitCode::SUCCESS)
-    }
-
-    /// A name that neither a target has nor any act was about is most likely a slip.
-    async fn acts(&self, state: &State) -> anyhow::Result<Vec<AuditEntry>> {
-        let mut filter = AuditFilter { act: self.act.clone(), since: self.since, ..AuditFilter::default() };
-        let Some(name) = &self.target else { return Ok(state.acts(&filter, self.limit).await?) };
-        let owner = Known::read(state).await?.any(name);
-        filter.target = Some(name.clone());
-        filter.target_id = owner.as_ref().ok().map(|owner| owner.id.clone());
-        let acts = state.acts(&filter, self.limit).await?;
-        if let Err(unknown) = owner
-            && acts.is_empty()
-        {
-            let of_it = AuditFilter { target: filter.target, ..AuditFilter::default() };
-            if state.acts(&of_it, 1).await?.is_empty() {
-                return Err(unknown);
-            }
-        }
-        Ok(acts)
     }
 }
 
-fn table(lines: &[Line]) -> Table {
+fn table(lines: &[Act]) -> Table {
     let instances = lines.iter().any(|line| line.instance_id.as_ref().is_some_and(|id| !id.as_str().is_empty()));
     let mut header = vec!["at", "actor", "act", "target"];
     header.extend(instances.then_some("instance"));

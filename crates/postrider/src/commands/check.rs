@@ -7,7 +7,6 @@ use domain::{Definitions, InstanceId, Position, Router, Target};
 use serde_json::json;
 use store::{Finding, Severity, State, StoreError, Worker};
 
-use super::worker;
 use crate::{
     config::Config,
     connect,
@@ -117,7 +116,7 @@ async fn workers(state: &State, findings: &mut Vec<Finding>) -> Result<(), Store
         let Worker { id, info, targets, expires_in, .. } = worker;
         let who = format!("worker {id} (host {}, pid {}, version {})", info.host, info.pid, info.version);
         let left = age(expires_in.unsigned_abs().as_secs_f64());
-        findings.push(match worker::runs_too_long(worker) {
+        findings.push(match operate::runs_too_long(worker) {
             Some(trouble) => finding(Severity::Warning, "lease", trouble),
             None if worker.is_live() => {
                 let text = format!("{who} serves {}; its lease runs for another {left}", number(*targets, "target"));
@@ -157,7 +156,7 @@ async fn definitions(config: &Config, stored: Option<&Definitions>, findings: &m
     }
     endpoints(config, &targets, findings).await;
     let all = Definitions { revision: 0, targets, executions };
-    for warning in crate::apply::secrets_sent(&all) {
+    for warning in operate::definitions::secrets_sent(&all) {
         findings.push(finding(Severity::Warning, "executions", warning));
     }
     for execution in all.executions.iter().filter(|execution| execution.targets.is_empty()) {

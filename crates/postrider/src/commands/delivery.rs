@@ -2,15 +2,14 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
-use domain::{InstanceId, OutcomeKind, TargetId, Timestamp};
-use serde::Serialize;
-use serde_json::{Value, json};
-use store::{AttemptFilter, AttemptId, RecordedAttempt, StoreError};
+use domain::OutcomeKind;
+use operate::deliveries::{self, Line};
+use serde_json::Value;
 
 use crate::{
-    context::{Context, target_named},
+    commands::act::told,
+    context::Context,
     output::{Table, Tone, time},
 };
 
@@ -34,51 +33,6 @@ impl DeliveryCommand {
     }
 }
 
-/// The names are a promise to scripts.
-#[derive(Serialize, Debug)]
-pub struct Line {
-    id: i64,
-    target: String,
-    target_id: TargetId,
-    instance_id: InstanceId,
-    event_type: String,
-    aggregate_type: String,
-    aggregate_id: String,
-    sequence: i64,
-    position: String,
-    in_tx_order: i64,
-    attempt: u32,
-    outcome: OutcomeKind,
-    status: Option<u16>,
-    error: Option<String>,
-    started_at: Timestamp,
-    duration_ms: f64,
-}
-
-impl Line {
-    fn new(recorded: RecordedAttempt) -> Self {
-        let RecordedAttempt { id, target, attempt } = recorded;
-        Self {
-            id: id.0,
-            target: target.to_string(),
-            target_id: attempt.target_id,
-            instance_id: attempt.instance_id,
-            event_type: attempt.event_type.to_string(),
-            aggregate_type: attempt.key.aggregate_type.to_string(),
-            aggregate_id: attempt.key.aggregate_id.to_string(),
-            sequence: attempt.key.sequence,
-            position: attempt.key.position.to_string(),
-            in_tx_order: attempt.key.in_tx_order,
-            attempt: attempt.attempt,
-            outcome: attempt.outcome,
-            status: attempt.status,
-            error: attempt.error,
-            started_at: attempt.started_at,
-            duration_ms: attempt.duration.as_secs_f64() * 1000.0,
-        }
-    }
-}
-
 #[derive(Args)]
 pub struct List {
     /// To this target
@@ -97,13 +51,13 @@ pub struct List {
 impl List {
     async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let state = context.state(&context.config()?).await?;
-        let target = match &self.target {
-            Some(name) => Some(target_named(&state.definitions().await?, name)?.id.clone()),
-            None => None,
+        let which = deliveries::Which {
+            target: self.target,
+            instance: self.instance,
+            outcome: self.outcome,
+            limit: self.limit,
         };
-        let filter =
-            AttemptFilter { target, instance: self.instance.map(Into::into), outcome: self.outcome, limit: self.limit };
-        let lines: Vec<_> = state.attempts(&filter).await?.into_iter().map(Line::new).collect();
+        let lines = deliveries::list(which, &context.caller(), &state).await?;
         context.output.print(&lines, || list_table(&lines))?;
         Ok(ExitCode::SUCCESS)
     }
@@ -147,20 +101,10 @@ pub struct Show {
     id: i64,
 }
 
-/// A line, and what was answered.
-#[derive(Serialize)]
-struct Whole {
-    #[serde(flatten)]
-    line: Line,
-    answer: Option<String>,
-}
-
 impl Show {
     async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let state = context.state(&context.config()?).await?;
-        let mut recorded = state.attempt(AttemptId(self.id)).await?.ok_or(StoreError::NoAttempt { id: self.id })?;
-        let answer = recorded.attempt.answer.take();
-        let whole = serde_json::to_value(Whole { line: Line::new(recorded), answer })?;
+        let whole = serde_json::to_value(deliveries::show(self.id, &context.caller(), &state).await?)?;
         context.output.print(&whole, || {
             let mut table = Table::new(["field", "value"], "");
             for (field, value) in whole.as_object().into_iter().flatten() {
@@ -190,30 +134,8 @@ impl Resend {
     async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let config = context.config()?;
         let state = context.state(&config).await?;
-        let id = AttemptId(self.id);
-        // First what the state says, then whether there is still something to send.
-        let recorded = state.resend(id, true, &context.actor()).await?;
-        let key = &recorded.attempt.key;
-        if context.events(&config).await?.event(key).await?.is_none() {
-            bail!("the event at {key} is no longer in the event store; nothing was changed");
-        }
-        if !self.dry_run {
-            state.resend(id, false, &context.actor()).await?;
-        }
-        let paused =
-            state.definitions().await?.targets.iter().any(|known| known.name == recorded.target && known.paused);
-        let sentence = format!(
-            "{} at {key} {} sent to {} again{}",
-            recorded.attempt.event_type,
-            if self.dry_run { "would be" } else { "is" },
-            recorded.target,
-            if paused { ", once that is resumed" } else { "" }
-        );
-        let mut value = json!({ "resent": !self.dry_run, "dry_run": self.dry_run, "delivery": Line::new(recorded) });
-        if self.dry_run {
-            value["would_send"] = json!(1);
-        }
-        context.output.tell(&value, &sentence)?;
+        let events = context.events(&config).await?;
+        told(context, &deliveries::resend(self.id, self.dry_run, &context.caller(), (&events, &state)).await?)?;
         Ok(ExitCode::SUCCESS)
     }
 }

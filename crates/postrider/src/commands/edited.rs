@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
+use operate::Plan;
 use serde_json::{Map, Value, json};
 use store::State;
 
 use crate::{
-    apply::Plan,
     context::Context,
     output::{Table, Tone},
 };

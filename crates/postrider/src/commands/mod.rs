@@ -1,11 +1,10 @@
-//! One file or folder a command group. Each command is a struct of its arguments with a `run`: wiring only. What several of
-//! them need has a file of its own: `act`, `census`, `head`, `known`, `place`, `reckon`.
+//! One file or folder a command group. Each command is a struct of its arguments with a `run`: wiring only. What they ask and do
+//! is in `operate`; what several of them need of the command line has a file of its own: `act`, `edited`.
 
 pub mod act;
 pub mod apply;
 pub mod audit;
 pub mod audit_deliveries;
-pub mod census;
 pub mod check;
 pub mod completions;
 pub mod cursor;
@@ -15,14 +14,10 @@ mod edited;
 pub mod execution;
 pub mod explain;
 pub mod failed;
-pub mod head;
 pub mod key;
-pub mod known;
 pub mod listen;
 pub mod migrate;
 pub mod pause;
-pub mod place;
-pub mod reckon;
 pub mod run;
 pub mod target;
 pub mod verify;

@@ -6,6 +6,7 @@ use admin::Admin;
 use clap::Args;
 use domain::DefinitionError;
 use engine::{DeliveryLog, Engine, Options, Parts, Retry, Status};
+use operate::{Mode, OperateError, Plan};
 use store::{EventStore, State, StoreError, WorkerId, WorkerInfo};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -16,7 +17,6 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
-    apply::{Mode, Plan},
     commands::check::plain_keys,
     config::{Config, LogFormat, LoggedAttempts, OnExhausted, Sources},
     connect,
@@ -186,24 +186,25 @@ async fn define(config: &Config, events: &EventStore, state: &State) -> anyhow::
 /// meanwhile is looked at again.
 async fn carried_out(config: &Config, events: &EventStore, state: &State) -> anyhow::Result<Plan> {
     let mode = Mode { prune: false, dry_run: false, replace_keys: false };
+    let files = config.definitions.files(&config.origin);
     let mut tries = 0;
     loop {
-        let plan = Plan::make(&config.definitions, &config.origin, mode, events, state).await?;
+        let plan = Plan::of_file(&files, config.definitions.drafts(&config.origin)?, mode, (events, state)).await?;
         match plan.carry_out(state, &format!("file:{}", config.origin)).await {
             Ok(()) => return Ok(plan),
             Err(error) if tries < DEFINE_AGAIN && was_created_meanwhile(&error) => tries += 1,
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
 }
 
-fn was_created_meanwhile(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(StoreError::Definition(DefinitionError::DuplicateTarget(_))))
+fn was_created_meanwhile(error: &OperateError) -> bool {
+    matches!(error, OperateError::Unchanged(StoreError::Definition(DefinitionError::DuplicateTarget(_))))
 }
 
 /// What a file defined once stays in force without it, which should surprise nobody.
 async fn tell_what_is_not_in_the_file(config: &Config, state: &State) -> anyhow::Result<()> {
-    for gone in Plan::what_is_gone(&config.definitions, &state.definitions().await?) {
+    for gone in Plan::what_is_gone(&config.definitions.files(&config.origin), &state.definitions().await?) {
         warn!(
             "the {} {} came from a file and is not in {}; it stays in force until `postrider apply --prune` with a file without it",
             gone.what, gone.name, config.origin

@@ -11,13 +11,13 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use domain::{Source, Target};
-use serde_json::{Value, json};
+use operate::{definitions::target_json, target_named};
+use serde_json::Value;
 
 use super::pause::{Pause, Resume};
 use crate::{
-    clock,
-    context::{Context, target_named},
-    output::{Table, Tone, time},
+    context::Context,
+    output::{Table, Tone},
 };
 
 #[derive(Subcommand)]
@@ -64,7 +64,8 @@ impl List {
         let state = context.state(&context.config()?).await?;
         let mut targets = state.definitions().await?.targets;
         targets.sort_by(|a, b| a.name.cmp(&b.name));
-        let lines: Vec<Value> = targets.iter().map(|target| to_json(target, &target.endpoint.to_string())).collect();
+        let lines: Vec<Value> =
+            targets.iter().map(|target| target_json(target, &target.endpoint.to_string())).collect();
         context.output.print(&lines, || {
             let mut table =
                 Table::new(["name", "type", "endpoint", "ordering", "timeout", "state", "source"], "no targets");
@@ -100,7 +101,7 @@ impl Get {
         let state = context.state(&context.config()?).await?;
         let definitions = state.definitions().await?;
         let target = target_named(&definitions, &self.name)?;
-        let target = to_json(target, &target.endpoint.without_query());
+        let target = target_json(target, &target.endpoint.without_query());
         context.output.print(&target, || {
             let mut table = Table::new(["field", "value"], "");
             for (field, value) in target.as_object().into_iter().flatten() {
@@ -115,41 +116,6 @@ impl Get {
         })?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Header values and signing keys are secrets; only what there is of them is told.
-fn to_json(target: &Target, endpoint: &str) -> Value {
-    let now = clock::now();
-    let start_time = match target.start {
-        domain::Start::Time(at) => Some(time(at)),
-        _ => None,
-    };
-    json!({
-        "name": target.name,
-        "id": target.id,
-        "type": target.kind,
-        "endpoint": endpoint,
-        "timeout": humantime::format_duration(target.timeout).to_string(),
-        "interrupt_on_error": target.interrupt_on_error,
-        "signing_keys": target.keys_in_force(now).count(),
-        "signing_key_expires_at": target.keys_in_force(now).filter_map(domain::SigningKey::expires_at).max(),
-        "ordering": target.ordering,
-        "max_in_flight": target.max_in_flight,
-        "rate_limit": target.limits.rate.map(|rate| rate.to_string()),
-        "rate_burst": target.limits.burst,
-        "max_request": target.limits.max_request,
-        "max_answer": target.limits.max_answer,
-        "start": start_time.unwrap_or_else(|| target.start.to_string()),
-        "start_position": target.start_position,
-        "headers": target.headers.keys().collect::<Vec<_>>(),
-        "exclude": target.exclude,
-        "payload": target.payload,
-        "payload_encoding": target.payload_encoding,
-        "payload_type": target.payload_type,
-        "instance": target.instance,
-        "paused": target.paused,
-        "source": target.source,
-    })
 }
 
 fn source(target: &Target) -> &'static str {

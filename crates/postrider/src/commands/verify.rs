@@ -14,7 +14,6 @@ use domain::SigningKey;
 use serde_json::json;
 
 use crate::{
-    clock,
     config::RawSecret,
     context::Context,
     failure::{FAILED, usage},
@@ -68,7 +67,7 @@ impl Verify {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let keys = self.keys.fetch()?;
         let body = read(self.body.as_deref())?;
-        let now = clock::now().as_second();
+        let now = operate::now().as_second();
         let (code, error) = match domain::verify(&self.header, &body, &keys, now, self.tolerance) {
             Ok(()) => (0, None),
             Err(error) => (FAILED, Some(error.to_string())),

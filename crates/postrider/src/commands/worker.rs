@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use domain::Timestamp;
-use serde::Serialize;
-use store::{Standing, Worker};
+use operate::{Daemon, runs_too_long};
+use store::Worker;
 
 use crate::{
     context::Context,
@@ -29,70 +28,17 @@ impl WorkerCommand {
 #[derive(Args)]
 pub struct List {}
 
-/// The names are a promise to scripts.
-#[derive(Serialize)]
-struct Line {
-    worker: String,
-    host: String,
-    pid: u32,
-    version: String,
-    started_at: Timestamp,
-    /// Negative once it is over.
-    expires_in_seconds: f64,
-    state: &'static str,
-    targets: u64,
-    epoch: i64,
-}
-
-impl Line {
-    fn of(worker: &Worker) -> Self {
-        Self {
-            worker: worker.id.to_string(),
-            host: worker.info.host.clone(),
-            pid: worker.info.pid,
-            version: worker.info.version.clone(),
-            started_at: worker.started_at,
-            expires_in_seconds: worker.expires_in.as_secs_f64(),
-            state: state(worker),
-            targets: worker.targets,
-            epoch: worker.epoch,
-        }
-    }
-}
-
-fn state(worker: &Worker) -> &'static str {
-    match worker.standing {
-        Standing::Working | Standing::Leaving if worker.is_live() => "live",
-        Standing::Working | Standing::Leaving | Standing::Expired => "expired",
-        Standing::Left => "left",
-    }
-}
-
-/// What is wrong with a lease that outlives the clock it is judged by.
-pub fn runs_too_long(worker: &Worker) -> Option<String> {
-    worker.runs_too_long().then(|| {
-        format!(
-            "the lease of worker {} runs for another {}, longer than its lease.duration of {}: the database's clock was set \
-             back; a daemon that runs renews it at once, and one that is gone loses its targets after lease.duration to \
-             any other that runs",
-            worker.id,
-            age(worker.expires_in.as_secs_f64()),
-            age(worker.lease_duration.as_secs_f64())
-        )
-    })
-}
-
 impl List {
     async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let state = context.state(&context.config()?).await?;
         let workers = state.workers().await?;
-        let lines: Vec<Line> = workers.iter().map(Line::of).collect();
+        let lines: Vec<Daemon> = workers.iter().map(Daemon::of).collect();
         context.output.print(&lines, || table(&workers, &lines))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn table(workers: &[Worker], lines: &[Line]) -> Table {
+fn table(workers: &[Worker], lines: &[Daemon]) -> Table {
     let header = ["worker", "host", "pid", "version", "started", "state", "lease", "targets"];
     let mut table = Table::new(header, "no workers; each `postrider run` is one");
     for line in lines {
@@ -127,8 +73,8 @@ fn table(workers: &[Worker], lines: &[Line]) -> Table {
 mod tests {
     use std::time::Duration;
 
-    use domain::SignedDuration;
-    use store::{WorkerId, WorkerInfo};
+    use domain::{SignedDuration, Timestamp};
+    use store::{Standing, WorkerId, WorkerInfo};
 
     use super::*;
 
@@ -158,7 +104,7 @@ mod tests {
             worker("e", Standing::Left, -3_700, 0),
             worker("f", Standing::Working, 10_900, 4),
         ];
-        let lines: Vec<Line> = workers.iter().map(Line::of).collect();
+        let lines: Vec<Daemon> = workers.iter().map(Daemon::of).collect();
         insta::assert_snapshot!(table(&workers, &lines).render(false));
         insta::assert_snapshot!(table(&[], &[]).render(false));
     }

@@ -8,6 +8,8 @@ use domain::{
     TypePattern,
 };
 
+use operate::Files;
+
 use super::{
     problem::ConfigError,
     raw::{RawCondition, RawExecution, RawTarget},
@@ -120,6 +122,20 @@ impl TargetSpec {
 }
 
 impl DefinitionsSpec {
+    /// What is the file's to change. `origin` is how it is called in messages.
+    pub fn files(&self, origin: &str) -> Files {
+        Files {
+            origin: origin.to_owned(),
+            targets: self.targets.iter().map(|spec| spec.name.clone()).collect(),
+            executions: self.executions.clone(),
+        }
+    }
+
+    /// Its targets, without the ids and starts that the state gives them. Fetches their secrets.
+    pub fn drafts(&self, origin: &str) -> Result<Vec<Target>, ConfigError> {
+        self.targets.iter().map(|spec| spec.target("".into(), Position::ZERO, origin)).collect()
+    }
+
     /// Adds those of another file.
     pub fn append(&mut self, other: Self) {
         self.targets.extend(other.targets);

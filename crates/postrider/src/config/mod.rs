@@ -20,7 +20,7 @@ mod words;
 pub use self::{
     definitions::{COMMAND_LINE, DefinitionsSpec, TargetSpec},
     load::Sources,
-    problem::{ConfigError, nearest},
+    problem::ConfigError,
     raw::{HorizonName, LogFormat, LoggedAttempts, OnExhausted, RawColumns},
     secret::RawSecret,
     url::DatabaseUrl,

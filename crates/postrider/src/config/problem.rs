@@ -84,17 +84,8 @@ fn sentence(error: &Error) -> String {
 
 /// The nearest known name if one is near, else all of them.
 fn meant(found: &str, known: &[&'static str]) -> String {
-    nearest(found, known.iter().copied())
+    operate::nearest(found, known.iter().copied())
         .map_or_else(|| format!("known are {}", known.join(", ")), |near| format!("is {near:?} meant?"))
-}
-
-/// The name that was probably meant.
-pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    (known.into_iter())
-        .map(|name| (strsim::jaro_winkler(found, name), name))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, name)| name)
 }
 
 fn readable(expected: &str) -> &str {

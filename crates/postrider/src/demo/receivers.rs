@@ -22,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::tally::Journal;
-use crate::clock;
 
 /// How long the third one is down.
 const DOWN: Duration = Duration::from_secs(2);
@@ -112,7 +111,7 @@ impl Receivers {
 
 async fn receive(State(behind): State<Arc<Behind>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let now = clock::now().as_second();
+    let now = operate::now().as_second();
     let keys = std::slice::from_ref(&behind.key);
     if domain::verify(header("zitadel-signature"), &body, keys, now, TOLERANCE).is_err() {
         return StatusCode::UNAUTHORIZED;

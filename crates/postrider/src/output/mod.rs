@@ -1,7 +1,6 @@
 //! What commands print: tables for people, JSON for programs. Results go to standard output, remarks to standard error.
 
 mod table;
-mod words;
 
 use std::{
     env,
@@ -10,8 +9,8 @@ use std::{
 
 use serde::Serialize;
 
+pub use operate::words::{age, entry, number, place, time, writer};
 pub use table::{Table, Tone};
-pub use words::{age, entry, number, place, time, writer};
 
 /// For whom.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]

@@ -10,7 +10,8 @@ const RECORD: &str = "INSERT INTO audit (at, actor, act, target_id, target, inst
 const MATCHING: &str = "SELECT at, actor, act, target_id, target, instance_id, was, became, reason FROM audit
      WHERE (CAST($1 AS TEXT) IS NULL OR target = $1 OR target_id = $1 OR target_id = $2)
      AND (CAST($3 AS TEXT) IS NULL OR act = $3) AND (CAST($4 AS TEXT) IS NULL OR substr(act, 1, length($4)) = $4)
-     AND (CAST($5 AS BIGINT) IS NULL OR at >= $5) ORDER BY id DESC LIMIT $6";
+     AND (CAST($5 AS BIGINT) IS NULL OR at >= $5) AND (CAST($6 AS TEXT) IS NULL OR audit.instance_id = $6
+     OR target_id IN (SELECT id FROM targets WHERE targets.instance_id = $6)) ORDER BY id DESC LIMIT $7";
 const RAISE: &str = "UPDATE revision SET revision = revision + 1 WHERE id = 1 RETURNING revision";
 
 /// One act.
@@ -50,6 +51,8 @@ pub struct AuditFilter {
     pub act: Option<String>,
     /// At this time or later.
     pub since: Option<Timestamp>,
+    /// About this instance, or a target that belongs to it.
+    pub instance: Option<InstanceId>,
 }
 
 /// What is recorded of an act; the time and the target's name are added by the database.
@@ -107,6 +110,7 @@ impl State {
             .bind(act)
             .bind(group)
             .bind(filter.since.map(Timestamp::as_microsecond))
+            .bind(filter.instance.as_ref().map(ToString::to_string))
             .bind(i64::from(limit));
         let rows = work.rows(statement).await?;
         work.decoded(rows.iter().map(entry).collect())

@@ -1,12 +1,12 @@
 //! Targets that were removed: their cursors and failed events stay until their retention ends, and can be listed.
 
-use domain::{TargetId, TargetName, Timestamp};
+use domain::{InstanceId, TargetId, TargetName, Timestamp};
 
 use super::{State, row};
 use crate::StoreError;
 
 const REMOVED: &str =
-    "SELECT id, name, removed_at FROM targets WHERE removed_at IS NOT NULL ORDER BY name, removed_at, id";
+    "SELECT id, name, removed_at, instance_id FROM targets WHERE removed_at IS NOT NULL ORDER BY name, removed_at, id";
 
 /// A target that was removed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,6 +17,8 @@ pub struct RemovedTarget {
     pub name: TargetName,
     /// When, by the database's clock.
     pub removed_at: Timestamp,
+    /// The one instance that it belonged to.
+    pub instance: Option<InstanceId>,
 }
 
 impl State {
@@ -29,6 +31,7 @@ impl State {
                 id: row::text(row, "id")?.into(),
                 name: row::text(row, "name")?.into(),
                 removed_at: row::time(row, "removed_at")?,
+                instance: row::optional_text(row, "instance_id")?.map(Into::into),
             })
         };
         work.decoded(rows.iter().map(decode).collect())

@@ -6,20 +6,18 @@ use std::{
 };
 
 use clap::Args;
-use domain::{Position, TargetId, Timestamp, Writer};
-use store::Probe;
-
-use super::line::{Line, Overview};
-use crate::{
-    clock,
-    commands::reckon::COUNT_CAP,
-    config::Config,
-    context::Context,
-    output::{Table, age, number, place, time, writer},
+use domain::{CursorState, TargetId, Timestamp};
+use operate::{
+    COUNT_CAP,
+    cursors::{self, Line, Measured, Overview},
+    now,
 };
 
-/// A writer that is younger is a transaction in the ordinary course.
-const LONG_OPEN_SECONDS: f64 = 1.0;
+use crate::{
+    config::Config,
+    context::Context,
+    output::{Table, Tone, age, number, place, time, writer},
+};
 
 #[derive(Args)]
 pub struct List {
@@ -35,18 +33,9 @@ impl List {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let config = context.config()?;
         let state = context.state(&config).await?;
-        let overview = Overview::read(&state).await?;
-        let mut lines = Vec::new();
-        for cursor in state.cursors().await? {
-            let owner = overview.known.by_id(&cursor.target_id);
-            // What a removed target left behind waits for its retention and is nobody's.
-            if owner.removed_at.is_some() == self.removed {
-                lines.push(overview.line(&owner, cursor));
-            }
-        }
-        lines.sort_by(|a, b| (&a.target, &a.instance_id).cmp(&(&b.target, &b.instance_id)));
-        let holder = measure(context, &config, &overview, &mut lines, self.count).await;
-        context.output.print(&lines, || table(&lines, self.count, holder.as_ref(), clock::now()))?;
+        let (overview, mut lines) = cursors::list(&state, &context.caller(), self.removed).await?;
+        let measured = measure(context, &config, &overview, &mut lines, self.count).await;
+        context.output.print(&lines, || table(&lines, self.count, measured.as_ref(), now()))?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -59,34 +48,32 @@ pub async fn measure(
     overview: &Overview,
     lines: &mut [Line],
     count: bool,
-) -> Option<(Position, Writer)> {
+) -> Option<Measured> {
     let measured = async {
         let events = context.events(config).await?;
-        let probe = events.probe().await?;
-        let reckoner = overview.reckoner(&events, config).await?;
-        for line in &mut *lines {
-            line.lag_seconds = Some(overview.lag_seconds(line, &events, probe.head).await?);
-            if count {
-                line.lag_events = Some(reckoner.waiting(&line.cursor).await?.events);
-            }
-        }
-        anyhow::Ok(holder(probe, clock::now()))
+        let max_age = config.projection.max_event_age;
+        anyhow::Ok(cursors::measure(&events, max_age, overview, lines, count).await?)
     };
-    measured.await.unwrap_or_else(|error| {
-        eprintln!("warning: how much is left is not known: {error:#}");
-        None
-    })
+    match measured.await {
+        Ok(measured) => Some(measured),
+        Err(error) => {
+            eprintln!("warning: how much is left is not known: {error:#}");
+            None
+        }
+    }
 }
 
-/// The writer that has been open longest, if that is worth mentioning.
-fn holder(probe: Probe, now: Timestamp) -> Option<(Position, Writer)> {
-    let oldest = probe.writers.into_iter().min_by_key(|writer| (writer.floor.is_none(), writer.floor, writer.since))?;
-    let long = oldest.since.is_none_or(|since| now.duration_since(since).as_secs_f64() >= LONG_OPEN_SECONDS);
-    long.then_some((probe.head, oldest))
+fn tone(state: CursorState) -> Tone {
+    match state {
+        CursorState::Halted => Tone::Bad,
+        CursorState::Retrying | CursorState::Holding => Tone::Warning,
+        CursorState::Paused => Tone::Dim,
+        CursorState::Live | CursorState::CatchingUp | CursorState::Waiting => Tone::Plain,
+    }
 }
 
 /// The table of all cursors.
-pub fn table(lines: &[Line], counted: bool, holder: Option<&(Position, Writer)>, now: Timestamp) -> Table {
+pub fn table(lines: &[Line], counted: bool, measured: Option<&Measured>, now: Timestamp) -> Table {
     let instances = lines.iter().any(|line| !line.instance_id.as_str().is_empty());
     let mut header = vec!["target"];
     header.extend(instances.then_some("instance"));
@@ -114,13 +101,20 @@ pub fn table(lines: &[Line], counted: bool, holder: Option<&(Position, Writer)>,
             format!("{} ago", age(updated)),
             line.reason.clone().unwrap_or_default(),
         ]);
-        table.row(line.tone(), cells);
+        table.row(tone(line.state), cells);
     }
     note_workers(&mut table, lines);
-    if let Some((head, holder)) = holder {
-        table.note(format!("horizon: held below {head} by an open transaction: {}", writer(holder)));
+    if let Some(note) = held(measured) {
+        table.note(note);
     }
     table
+}
+
+/// Who keeps the horizon back, if anybody does.
+pub fn held(measured: Option<&Measured>) -> Option<String> {
+    let Measured { head, holder } = measured?;
+    let holder = writer(holder.as_ref()?);
+    Some(format!("horizon: held below {head} by an open transaction: {holder}"))
 }
 
 /// Who serves them, and whether anything is served by nobody.
@@ -161,7 +155,7 @@ fn left(events: Option<u64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Cursor, CursorId, CursorState, EventKey};
+    use domain::{Cursor, CursorId, EventKey, Writer};
 
     use super::*;
 
@@ -235,7 +229,7 @@ mod tests {
             since: Some("2025-03-27T09:00:00Z".parse().expect("a time")),
             state: Some("active".to_owned()),
         };
-        let held = ("1743070999".parse().expect("a position"), holder);
+        let held = Measured { head: "1743070999".parse().expect("a position"), holder: Some(holder) };
         insta::assert_snapshot!(table(&lines, true, Some(&held), now).render(false));
         insta::assert_snapshot!(table(&lines, false, None, now).render(true));
         insta::assert_snapshot!(table(&[], false, None, now).render(false));

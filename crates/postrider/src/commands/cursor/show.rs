@@ -3,16 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use operate::cursors::{Line, Overview, cursors_of};
 use serde_json::{Value, json};
 
-use super::{
-    cursors_of,
-    line::{Line, Overview},
-    list::measure,
-};
+use super::list::{held, measure};
 use crate::{
     context::Context,
-    output::{Table, Tone, place, writer},
+    output::{Table, Tone, place},
 };
 
 #[derive(Args)]
@@ -31,11 +28,11 @@ impl Show {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let config = context.config()?;
         let state = context.state(&config).await?;
-        let overview = Overview::read(&state).await?;
+        let overview = Overview::read(&state, &context.caller()).await?;
         let owner = overview.known.any(&self.name)?;
         let cursors = cursors_of(&state, &owner.id, &self.name, self.instance.as_deref()).await?;
         let mut lines: Vec<Line> = cursors.into_iter().map(|cursor| overview.line(&owner, cursor)).collect();
-        let holder = measure(context, &config, &overview, &mut lines, self.count).await;
+        let measured = measure(context, &config, &overview, &mut lines, self.count).await;
         let shown = lines.iter().map(full).collect::<Result<Vec<Value>, _>>()?;
         context.output.print(&shown, || {
             let mut table = Table::new(["field", "value"], "");
@@ -48,8 +45,8 @@ impl Show {
                     table.row(Tone::Plain, [field.clone(), text]);
                 }
             }
-            if let Some((head, holder)) = &holder {
-                table.note(format!("horizon: held below {head} by an open transaction: {}", writer(holder)));
+            if let Some(note) = held(measured.as_ref()) {
+                table.note(note);
             }
             table
         })?;

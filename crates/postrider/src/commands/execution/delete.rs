@@ -4,14 +4,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use domain::InstanceId;
+use operate::{Edit, Keys};
 use serde_json::json;
 
 use super::set::condition;
-use crate::{
-    apply::{Edit, Keys},
-    commands::edited,
-    context::Context,
-};
+use crate::{commands::edited, config::COMMAND_LINE, context::Context};
 
 #[derive(Args)]
 pub struct Delete {
@@ -30,7 +27,8 @@ impl Delete {
         let condition = condition(&self.condition)?;
         let config = context.config()?;
         let state = context.state(&config).await?;
-        let edit = Edit::begin(&config, &state, Keys::ThatOpen, self.dry_run).await?;
+        let (files, caller) = (config.definitions.files(&config.origin), context.caller());
+        let edit = Edit::begin(&state, &files, &caller, COMMAND_LINE, Keys::ThatOpen, self.dry_run).await?;
         let instance = self.instance.map(InstanceId::from);
         let plan = edit.delete_execution(&condition, instance.as_ref())?;
         edited::carry_out(context, &state, &plan, self.dry_run).await?;

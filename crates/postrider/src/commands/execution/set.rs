@@ -4,14 +4,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use domain::{Condition, Execution, ExecutionTarget, InstanceId, Source, TypePattern};
+use operate::{Edit, Keys};
 use serde_json::json;
 
-use crate::{
-    apply::{Edit, Keys},
-    commands::edited,
-    context::Context,
-    failure::usage,
-};
+use crate::{commands::edited, config::COMMAND_LINE, context::Context, failure::usage};
 
 const INCLUDE: &str = "include:";
 
@@ -42,7 +38,8 @@ impl Set {
         let exclude = self.exclude.iter().map(|text| pattern(text)).collect::<anyhow::Result<_>>()?;
         let config = context.config()?;
         let state = context.state(&config).await?;
-        let edit = Edit::begin(&config, &state, Keys::ThatOpen, self.dry_run).await?;
+        let (files, caller) = (config.definitions.files(&config.origin), context.caller());
+        let edit = Edit::begin(&state, &files, &caller, COMMAND_LINE, Keys::ThatOpen, self.dry_run).await?;
         let instance = self.instance.map(InstanceId::from);
         let targets = (self.targets.iter())
             .map(|text| text.trim())

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use domain::{EventType, Explanation, InstanceId, Router};
+use domain::Explanation;
+use operate::explain;
 
 use crate::{
     context::Context,
@@ -12,8 +13,7 @@ use crate::{
 /// Says where events of a type go.
 pub async fn run(context: &Context, event_type: &str, instance: String) -> anyhow::Result<ExitCode> {
     let state = context.state(&context.config()?).await?;
-    let router = Router::build(&state.definitions().await?)?;
-    let explanation = router.explain(&InstanceId::from(instance), &EventType::from(event_type));
+    let explanation = explain::event(event_type, Some(instance.into()), &context.caller(), &state).await?;
     context.output.print(&explanation, || table(event_type, &explanation))?;
     Ok(ExitCode::SUCCESS)
 }

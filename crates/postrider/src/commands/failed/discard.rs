@@ -3,14 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
+use operate::failed;
 
-use super::filter::{Chosen, nothing};
+use super::filter::Chosen;
 use crate::{
-    commands::{
-        act::{Because, events, told},
-        known::Known,
-    },
+    commands::act::{Because, told},
     context::Context,
 };
 
@@ -26,27 +23,8 @@ pub struct Discard {
 impl Discard {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let state = context.state(&context.config()?).await?;
-        let known = Known::read(&state).await?;
-        let name = self.chosen.target.clone();
-        let choice = self.chosen.choice(&state, &known).await?;
-        let (actor, dry_run) = (context.actor(), self.because.dry_run);
-        let matching = choice.events.len() as u64;
-        let count = state.discard(&choice.filter, self.because.by(&actor)).await?;
-        if count == 0 {
-            return Err(nothing(&name));
-        }
-        let mut answer =
-            json!({ "target": choice.owner.name, "discarded": if dry_run { 0 } else { count }, "dry_run": dry_run });
-        if dry_run {
-            answer["would_send"] = json!(0);
-            answer["would_discard"] = json!(count);
-        }
-        let left = match matching.saturating_sub(count) {
-            0 => String::new(),
-            left => format!("; {} with others before them may still be delivered, and stay", events(left)),
-        };
-        let verb = if dry_run { "would be discarded" } else { "discarded" };
-        told(context, dry_run, &answer, &format!("{} {verb}{left}", events(count)))?;
+        let (target, narrow) = self.chosen.asked();
+        told(context, &failed::discard(&target, narrow, &self.because.asked(), &context.caller(), &state).await?)?;
         Ok(ExitCode::SUCCESS)
     }
 }

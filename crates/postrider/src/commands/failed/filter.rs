@@ -1,14 +1,10 @@
 //! Which failed events: for looking at them, and for acting on them.
 
 use clap::{ArgGroup, Args};
-use domain::{FailedEvent, FailedStatus, InstanceId, TargetId, Timestamp, TypePattern};
-use store::{FailedFilter, State};
+use domain::{FailedStatus, Timestamp, TypePattern};
+use operate::failed;
 
-use super::line::Line;
-use crate::{
-    commands::known::{Known, Owner, no_cursor},
-    failure::usage,
-};
+use crate::context::Context;
 
 /// What narrows, whatever is done with the events.
 #[derive(Args)]
@@ -40,17 +36,16 @@ pub struct Narrow {
 }
 
 impl Narrow {
-    fn filter(self, target: Option<TargetId>) -> FailedFilter {
-        FailedFilter {
-            target,
-            instance: self.instance.map(Into::into),
-            aggregate_id: self.aggregate,
+    fn asked(self) -> failed::Narrow {
+        failed::Narrow {
+            instance: self.instance,
+            aggregate: self.aggregate,
             sequence: self.sequence,
-            status: self.status,
             event_type: self.event_type,
             since: self.since,
             until: self.until,
             error: self.error,
+            status: self.status,
         }
     }
 }
@@ -69,18 +64,10 @@ pub struct Which {
 
 impl Which {
     /// The events with their targets, ordered by target and key.
-    pub async fn lines(self, state: &State) -> anyhow::Result<Vec<Line>> {
-        let known = Known::read(state).await?;
-        let owner = self.target.as_deref().map(|name| known.any(name)).transpose()?;
-        let removed = self.removed || owner.as_ref().is_some_and(|owner| owner.removed_at.is_some());
-        let filter = self.narrow.filter(owner.map(|owner| owner.id));
-        let found = state.failed_events(&filter).await?;
-        let mut lines: Vec<_> = (found.into_iter())
-            .map(|(target, instance, event)| (event.key.clone(), Line::new(known.by_id(&target), instance, event)))
-            .filter(|(_, line)| line.removed_at.is_some() == removed)
-            .collect();
-        lines.sort_by(|(a_key, a), (b_key, b)| (&a.target, a_key).cmp(&(&b.target, b_key)));
-        Ok(lines.into_iter().map(|(_, line)| line).collect())
+    pub async fn lines(self, context: &Context) -> anyhow::Result<Vec<failed::Line>> {
+        let state = context.state(&context.config()?).await?;
+        let target = self.target.as_deref();
+        Ok(failed::list(target, self.narrow.asked(), self.removed, &context.caller(), &state).await?)
     }
 }
 
@@ -91,7 +78,7 @@ impl Which {
 ))]
 pub struct Chosen {
     /// The target's name
-    pub target: String,
+    target: String,
     #[command(flatten)]
     narrow: Narrow,
     /// All of the target
@@ -99,49 +86,9 @@ pub struct Chosen {
     all: bool,
 }
 
-/// What was chosen.
-pub struct Choice {
-    pub owner: Owner,
-    pub filter: FailedFilter,
-    /// What matches as things stand, in the order of keys.
-    pub events: Vec<(InstanceId, FailedEvent)>,
-}
-
 impl Chosen {
-    /// Refuses an aggregate without a sequence, an instance that the target is not on, and one event that could be two.
-    pub async fn choice(self, state: &State, known: &Known) -> anyhow::Result<Choice> {
-        let owner = known.any(&self.target)?;
-        let one = self.narrow.aggregate.is_some();
-        if one && self.narrow.sequence.is_none() {
-            return Err(usage("one event has an --aggregate and a --sequence; `postrider failed list` shows them"));
-        }
-        if let Some(instance) = &self.narrow.instance {
-            let cursors = state.cursors().await?;
-            let on: Vec<_> =
-                (cursors.into_iter()).filter(|cursor| cursor.target_id == owner.id).map(|c| c.instance_id).collect();
-            if !on.iter().any(|known| known.as_str() == instance) {
-                return Err(no_cursor(&self.target, instance, &on));
-            }
-        }
-        let filter = self.narrow.filter(Some(owner.id.clone()));
-        let found = state.failed_events(&filter).await?;
-        let events: Vec<_> = found.into_iter().map(|(_, instance, event)| (instance, event)).collect();
-        if one {
-            let mut instances: Vec<&str> = events.iter().map(|(instance, _)| instance.as_str()).collect();
-            instances.sort_unstable();
-            instances.dedup();
-            if instances.len() > 1 {
-                return Err(usage(format!(
-                    "there is one on several instances; name one with --instance: {}",
-                    instances.join(", ")
-                )));
-            }
-        }
-        Ok(Choice { owner, filter, events })
+    /// Whose, and which.
+    pub fn asked(self) -> (String, failed::Narrow) {
+        (self.target, self.narrow.asked())
     }
-}
-
-/// Nothing found is a failure: a script that meant something should know.
-pub fn nothing(target: &str) -> anyhow::Error {
-    anyhow::anyhow!("no failed event of {target} matches; `postrider failed list {target}` shows what there is")
 }

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use domain::FailedStatus;
+use operate::failed::Line;
 
-use super::{filter::Which, line::Line};
+use super::filter::Which;
 use crate::{
     context::Context,
     output::{Table, Tone, time},
@@ -19,8 +20,7 @@ pub struct List {
 
 impl List {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let state = context.state(&context.config()?).await?;
-        let lines = self.which.lines(&state).await?;
+        let lines = self.which.lines(context).await?;
         context.output.print(&lines, || list_table(&lines))?;
         Ok(ExitCode::SUCCESS)
     }

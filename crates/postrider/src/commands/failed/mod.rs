@@ -2,7 +2,6 @@
 
 mod discard;
 mod filter;
-mod line;
 mod list;
 mod retry;
 mod show;

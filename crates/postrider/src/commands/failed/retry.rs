@@ -3,16 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
+use operate::failed;
 
-use super::filter::{Chosen, nothing};
+use super::filter::Chosen;
 use crate::{
-    commands::{
-        act::{How, events, told},
-        known::Known,
-    },
+    commands::act::{How, told},
     context::Context,
-    failure::usage,
 };
 
 /// What was parked or halted is sent again: one event, all of them, or those that match. Interrupted events, and those that
@@ -28,24 +24,8 @@ pub struct Retry {
 impl Retry {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let state = context.state(&context.config()?).await?;
-        let known = Known::read(&state).await?;
-        let name = self.chosen.target.clone();
-        let choice = self.chosen.choice(&state, &known).await?;
-        if choice.owner.removed_at.is_some() {
-            return Err(usage(format!("{name} was removed: nothing is sent to it any more; discard its events")));
-        }
-        let (actor, dry_run) = (context.actor(), self.how.dry_run);
-        let count = state.retry(&choice.filter, self.how.by(&actor)).await?;
-        if count == 0 {
-            return Err(nothing(&name));
-        }
-        let mut answer =
-            json!({ "target": choice.owner.name, "retried": if dry_run { 0 } else { count }, "dry_run": dry_run });
-        if dry_run {
-            answer["would_send"] = json!(count);
-        }
-        let verb = if dry_run { "would be sent again" } else { "will be sent again" };
-        told(context, dry_run, &answer, &format!("{} {verb}", events(count)))?;
+        let (target, narrow) = self.chosen.asked();
+        told(context, &failed::retry(&target, narrow, &self.how.asked(), &context.caller(), &state).await?)?;
         Ok(ExitCode::SUCCESS)
     }
 }

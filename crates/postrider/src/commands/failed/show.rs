@@ -19,8 +19,7 @@ pub struct Show {
 
 impl Show {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let state = context.state(&context.config()?).await?;
-        let lines = self.which.lines(&state).await?;
+        let lines = self.which.lines(context).await?;
         let values = lines.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
         context.output.print(&lines, || {
             let mut table = Table::new(["field", "value"], "no such failed event");

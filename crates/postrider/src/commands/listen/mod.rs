@@ -24,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 use self::received::{Journal, Received};
 use super::{run::until_stopped, verify::Keys};
 use crate::{
-    clock,
     context::Context,
     output::{Format, say},
 };
@@ -85,7 +84,7 @@ async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body
     let signature = header("zitadel-signature").map_or_else(
         || Err("there is no header ZITADEL-Signature".to_owned()),
         |header| {
-            let now = clock::now().as_second();
+            let now = operate::now().as_second();
             domain::verify(header, &body, &receiver.keys, now, receiver.tolerance).map_err(|error| error.to_string())
         },
     );

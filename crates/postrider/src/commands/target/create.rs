@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use domain::Start;
+use domain::{Position, Start, Target};
+use operate::{Edit, Keys};
 use serde_json::{Value, json};
 
 use super::settings::{self, Settings};
 use crate::{
-    apply::{Edit, Keys},
     commands::edited,
-    config::TargetSpec,
+    config::{COMMAND_LINE, TargetSpec},
     context::Context,
 };
 
@@ -40,15 +40,17 @@ pub struct Create {
 impl Create {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let config = context.config()?;
-        let generated = (!self.settings.has_key()).then(settings::generate);
+        let generated = (!self.settings.has_key()).then(operate::new_signing_key);
         let mut fields = self.settings.fields(&self.name, &self.endpoint, generated.as_deref().unwrap_or_default())?;
         fields.insert("start".to_owned(), json!(self.start.to_string()));
         fields.extend(self.instance.map(|instance| ("instance".to_owned(), json!(instance))));
         let spec = TargetSpec::of_the_command_line(Value::Object(fields), config.delivery.defaults)?;
         let state = context.state(&config).await?;
         let events = context.events(&config).await?;
-        let edit = Edit::begin(&config, &state, Keys::All, self.dry_run).await?;
-        let plan = edit.create(&spec, self.paused, (&events, &state)).await?;
+        let (files, caller) = (config.definitions.files(&config.origin), context.caller());
+        let edit = Edit::begin(&state, &files, &caller, COMMAND_LINE, Keys::All, self.dry_run).await?;
+        let draft = spec.target("".into(), Position::ZERO, COMMAND_LINE)?;
+        let plan = edit.create(Target { paused: self.paused, ..draft }, (&events, &state)).await?;
         settings::warn_if_refused(&config, &spec.endpoint).await?;
         edited::carry_out(context, &state, &plan, self.dry_run).await?;
         let shown = generated.filter(|_| !self.dry_run);

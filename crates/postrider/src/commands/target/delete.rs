@@ -3,13 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use operate::{Edit, Keys};
 use serde_json::json;
 
-use crate::{
-    apply::{Edit, Keys},
-    commands::edited,
-    context::Context,
-};
+use crate::{commands::edited, config::COMMAND_LINE, context::Context};
 
 #[derive(Args)]
 pub struct Delete {
@@ -27,7 +24,8 @@ impl Delete {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let config = context.config()?;
         let state = context.state(&config).await?;
-        let edit = Edit::begin(&config, &state, Keys::ThatOpen, self.dry_run).await?;
+        let (files, caller) = (config.definitions.files(&config.origin), context.caller());
+        let edit = Edit::begin(&state, &files, &caller, COMMAND_LINE, Keys::ThatOpen, self.dry_run).await?;
         let target = edit.target(&self.name)?;
         let plan = edit.delete(target, self.force)?;
         edited::carry_out(context, &state, &plan, self.dry_run).await?;

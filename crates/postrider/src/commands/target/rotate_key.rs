@@ -4,14 +4,14 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 use domain::{SigningKey, Timestamp};
+use operate::{Edit, Keys};
 use serde_json::json;
 use store::State;
 
 use super::settings;
 use crate::{
-    apply::{Edit, Keys},
     commands::edited,
-    config::RawSecret,
+    config::{COMMAND_LINE, RawSecret},
     context::Context,
     failure::usage,
     output::time,
@@ -39,12 +39,13 @@ pub struct RotateKey {
 impl RotateKey {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let config = context.config()?;
-        let generated = self.signing_key_file.is_none().then(settings::generate);
+        let generated = self.signing_key_file.is_none().then(operate::new_signing_key);
         let key = self.key(generated.as_deref())?;
         let state = context.state(&config).await?;
         // What ends at once need not be readable: the way out when a master key is lost.
         let keys = if self.grace.is_zero() { Keys::ThatOpen } else { Keys::All };
-        let edit = Edit::begin(&config, &state, keys, self.dry_run).await?;
+        let (files, caller) = (config.definitions.files(&config.origin), context.caller());
+        let edit = Edit::begin(&state, &files, &caller, COMMAND_LINE, keys, self.dry_run).await?;
         let mut target = edit.target(&self.name)?.clone();
         if target.signing_keys.iter().any(|known| known.as_bytes() == key.as_bytes()) {
             return Err(usage(format!("{} is signed with this key already; another one is needed", self.name)));

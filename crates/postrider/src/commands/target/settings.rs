@@ -7,13 +7,9 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context as _;
 use clap::Args;
 use domain::{Endpoint, Target};
-use rand::distr::{Alphanumeric, SampleString};
 use serde_json::{Map, Value, json};
 
 use crate::{config::Config, connect, failure::usage};
-
-/// As ZITADEL's own: letters and digits.
-const KEY_LENGTH: usize = 36;
 
 #[derive(Args)]
 pub struct Settings {
@@ -147,11 +143,6 @@ pub fn remove_header(target: &mut Target, name: &str) -> bool {
     let before = target.headers.len();
     target.headers.retain(|known, _| !known.eq_ignore_ascii_case(name));
     target.headers.len() < before
-}
-
-/// A new signing key.
-pub fn generate() -> String {
-    Alphanumeric.sample_string(&mut rand::rng(), KEY_LENGTH)
 }
 
 /// What is said of a key that was generated: the only time that it is shown.

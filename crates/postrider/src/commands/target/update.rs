@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use domain::Target;
+use operate::{Edit, Keys};
 use serde_json::{Value, json};
 
 use super::settings::{self, Settings, remove_header};
 use crate::{
-    apply::{Edit, Keys},
     commands::edited,
     config::{COMMAND_LINE, Config, TargetSpec},
     context::Context,
@@ -48,7 +48,8 @@ impl Update {
         }
         let config = context.config()?;
         let state = context.state(&config).await?;
-        let edit = Edit::begin(&config, &state, Keys::All, self.dry_run).await?;
+        let (files, caller) = (config.definitions.files(&config.origin), context.caller());
+        let edit = Edit::begin(&state, &files, &caller, COMMAND_LINE, Keys::All, self.dry_run).await?;
         let existing = edit.target(&self.name)?;
         let wanted = self.changed(existing, &config)?;
         if wanted.endpoint != existing.endpoint {

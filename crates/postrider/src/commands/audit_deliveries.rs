@@ -1,17 +1,19 @@
 //! `postrider audit-deliveries TARGET`: what should have been settled, by the log of events itself, against what is.
 
-mod account;
-
 use std::process::ExitCode;
 
 use clap::Args;
 use domain::{Router, Start, TargetId};
+use operate::{
+    account::{Account, account},
+    cursors::cursors_of,
+    span, target_named,
+};
 use serde::Serialize;
 
-use self::account::{Account, account};
 use crate::{
-    commands::{cursor::cursors_of, place::span},
-    context::{Context, target_named},
+    commands::act::warn,
+    context::Context,
     failure::FAILED,
     output::{Table, Tone, place},
 };
@@ -54,7 +56,8 @@ impl AuditDeliveries {
         let router = Router::build(&definitions)?;
         cursors_of(&state, &target.id, &self.target, self.instance.as_deref()).await?;
         let events = context.events(&config).await?;
-        let span = span(&events, &state, self.from, self.to).await?;
+        let (span, warnings) = span(&events, &state, self.from, self.to).await?;
+        warn(&warnings);
         let mut instances = Vec::new();
         for (cursor, failed) in state.standing(&target.id).await? {
             if self.instance.as_ref().is_none_or(|named| cursor.instance_id.as_str() == named) {

@@ -4,6 +4,7 @@ use domain::{Condition, Definitions, Execution, ExecutionTarget, PayloadMode, Ta
 
 /// ZITADEL's user events carry password hashes and tokens. One sentence for every target that would be sent them by an
 /// execution for everything or for a whole group of users, if nobody thought of keeping anything out.
+#[must_use]
 pub fn secrets_sent(definitions: &Definitions) -> Vec<String> {
     let mut sentences = Vec::new();
     for execution in definitions.executions.iter().filter(|execution| is_wide(execution)) {

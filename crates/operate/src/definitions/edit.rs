@@ -1,19 +1,30 @@
-//! What the command line says of one target or execution, on the way that files go: the same checks, ids, starts, warnings.
+//! What somebody says of one target or execution, on the way that files go: the same checks, ids, starts, warnings.
 //!
 //! What belongs to a file is refused with the way that would do it. A change is made from one look at the definitions, and is
 //! refused by the state if somebody else came between: a target is written back whole, its keys included.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use domain::{Condition, Definitions, Execution, ExecutionTarget, InstanceId, Source, Start, Target};
-use store::{DefinitionsChange, EventStore, State};
+use domain::{Condition, Definitions, Execution, ExecutionTarget, InstanceId, Source, Start, Target, TargetName};
+use store::{DefinitionsChange, EventStore, State, StoreError};
 
-use super::{Change, Mode, Plan, diff, named, secrets_sent};
-use crate::{
-    config::{COMMAND_LINE, Config, TargetSpec},
-    context::target_named,
-    failure::usage,
+use super::{
+    diff,
+    plan::{Change, Mode, Plan, named},
+    secrets_sent,
 };
+use crate::{Caller, OperateError, known::named as target_of};
+
+/// What files define: it is theirs to change.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Files {
+    /// How the file is called in messages.
+    pub origin: String,
+    /// The names of its targets.
+    pub targets: BTreeSet<TargetName>,
+    /// Its executions.
+    pub executions: Vec<Execution>,
+}
 
 /// Which signing keys an edit needs to see.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,67 +36,83 @@ pub enum Keys {
 }
 
 /// One look at the definitions, to make a change from.
+#[derive(Debug)]
 pub struct Edit<'a> {
-    config: &'a Config,
+    files: &'a Files,
+    caller: &'a Caller,
+    /// How what is asked for is called in messages.
+    origin: &'static str,
     current: Definitions,
     dry_run: bool,
 }
 
 impl<'a> Edit<'a> {
-    /// Looks.
-    pub async fn begin(config: &'a Config, state: &State, keys: Keys, dry_run: bool) -> anyhow::Result<Self> {
+    /// Looks. `origin` is how what is asked for is called in messages: `the command line`, `the request`.
+    pub async fn begin(
+        state: &State,
+        files: &'a Files,
+        caller: &'a Caller,
+        origin: &'static str,
+        keys: Keys,
+        dry_run: bool,
+    ) -> Result<Self, OperateError> {
         let current = match keys {
             Keys::All => state.definitions().await?,
             Keys::ThatOpen => state.definitions_that_open().await?.0,
         };
-        Ok(Self { config, current, dry_run })
+        Ok(Self { files, caller, origin, current, dry_run })
     }
 
-    /// A target that belongs to no file.
-    pub fn target(&self, name: &str) -> anyhow::Result<&Target> {
-        let target = target_named(&self.current, name)?;
+    /// The targets that the caller sees.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.current.targets.iter().filter(|target| self.caller.sees(target))
+    }
+
+    /// The executions that the caller sees.
+    pub fn executions(&self) -> impl Iterator<Item = &Execution> {
+        self.current.executions.iter().filter(|execution| self.caller.owns(execution.instance.as_ref()))
+    }
+
+    /// A target that belongs to no file, by its name or id.
+    pub fn target(&self, name: &str) -> Result<&Target, OperateError> {
+        let target = target_of(self.targets(), name)?;
         match target.source {
             Source::Api => Ok(target),
-            Source::File => Err(usage(format!(
-                "the target {name:?} came from a file and belongs to it; edit the file and run `postrider apply`"
+            Source::File => Err(OperateError::Precondition(format!(
+                "the target {:?} came from a file and belongs to it; edit the file and run `postrider apply`",
+                target.name.as_str()
             ))),
         }
     }
 
     /// A target that is not there yet.
-    pub async fn create(
-        &self,
-        spec: &TargetSpec,
-        paused: bool,
-        (events, state): (&EventStore, &State),
-    ) -> anyhow::Result<Plan> {
-        if self.current.targets.iter().any(|target| target.name == spec.name) {
-            return Err(usage(format!(
+    pub async fn create(&self, draft: Target, (events, state): (&EventStore, &State)) -> Result<Plan, OperateError> {
+        let (name, start, paused) = (draft.name.clone(), draft.start, draft.paused);
+        if self.current.targets.iter().any(|target| target.name == name) {
+            return Err(OperateError::AlreadyExists(format!(
                 "there is a target {:?} already; `postrider target update` changes it",
-                spec.name.as_str()
+                name.as_str()
             )));
         }
-        self.not_in_the_file(spec.name.as_str())?;
+        self.owned(draft.instance.as_ref())?;
+        self.not_in_the_file(name.as_str())?;
         let mut plan = self.plan();
-        let mode = Mode { prune: false, dry_run: self.dry_run, replace_keys: false };
-        plan.create(spec, COMMAND_LINE, Source::Api, mode, (events, state), &mut HashMap::new()).await?;
-        for target in &mut plan.change.targets {
-            target.paused = paused;
-        }
-        if spec.start != Start::Now && !paused {
+        let mode = Mode { dry_run: self.dry_run, ..Mode::default() };
+        plan.create(Target { source: Source::Api, ..draft }, mode, (events, state), &mut HashMap::new()).await?;
+        if start != Start::Now && !paused {
             plan.warnings.push(format!(
                 "no execution names {:?} yet, and a running daemon walks past events that concern nobody; create it with \
                  --paused, set its execution, and resume it",
-                spec.name.as_str()
+                name.as_str()
             ));
         }
         self.checked(plan)
     }
 
     /// The target as it shall be, known by its id.
-    pub fn update(&self, wanted: Target) -> anyhow::Result<Plan> {
+    pub fn update(&self, wanted: Target) -> Result<Plan, OperateError> {
         let existing = (self.current.targets.iter()).find(|target| target.id == wanted.id);
-        let existing = existing.expect("it was found by this look");
+        let existing = existing.ok_or_else(|| StoreError::NoTarget { target: wanted.id.clone() })?;
         let mut plan = self.plan();
         if existing.name != wanted.name {
             self.not_in_the_file(wanted.name.as_str())?;
@@ -107,14 +134,14 @@ impl<'a> Edit<'a> {
     }
 
     /// Without this target. With `force` it is taken out of the executions that name it; otherwise there must be none.
-    pub fn delete(&self, target: &Target, force: bool) -> anyhow::Result<Plan> {
+    pub fn delete(&self, target: &Target, force: bool) -> Result<Plan, OperateError> {
         let mut plan = self.plan();
         let naming: Vec<&Execution> = self.naming(target).collect();
         let names: Vec<_> =
             naming.iter().map(|execution| named(&execution.condition, execution.instance.as_ref())).collect();
         let name = target.name.as_str();
         if !force && !naming.is_empty() {
-            return Err(usage(format!(
+            return Err(OperateError::Precondition(format!(
                 "executions name the target {name:?} ({}); set them without it, or take it out of them with --force",
                 names.join(", ")
             )));
@@ -141,13 +168,19 @@ impl<'a> Edit<'a> {
     }
 
     /// An execution as it shall be.
-    pub fn set_execution(&self, wanted: &Execution) -> anyhow::Result<Plan> {
+    pub fn set_execution(&self, wanted: &Execution) -> Result<Plan, OperateError> {
+        self.owned(wanted.instance.as_ref())?;
         let known = self.execution(&wanted.condition, wanted.instance.as_ref());
+        for name in wanted.names() {
+            if !self.targets().any(|target| target.name == *name) && self.caller.instance.is_some() {
+                return Err(OperateError::Precondition(format!("there is no target {:?}", name.as_str())));
+            }
+        }
         known.map_or(Ok(()), not_a_files)?;
         let in_the_file = |other: &&Execution| same(other, &wanted.condition, wanted.instance.as_ref());
-        self.config.definitions.executions.iter().find(in_the_file).map_or(Ok(()), not_a_files)?;
+        self.files.executions.iter().find(in_the_file).map_or(Ok(()), not_a_files)?;
         let mut plan = self.plan();
-        plan.set_execution(wanted, &self.current, COMMAND_LINE)?;
+        plan.set_execution(wanted, &self.current, self.origin)?;
         if wanted.targets.is_empty() {
             let name = named(&wanted.condition, wanted.instance.as_ref());
             plan.warnings.push(format!("{name} has no targets: its events call nobody"));
@@ -156,16 +189,17 @@ impl<'a> Edit<'a> {
     }
 
     /// Without this execution.
-    pub fn delete_execution(&self, condition: &Condition, instance: Option<&InstanceId>) -> anyhow::Result<Plan> {
+    pub fn delete_execution(&self, condition: &Condition, instance: Option<&InstanceId>) -> Result<Plan, OperateError> {
+        self.owned(instance)?;
         let name = named(condition, instance);
         let Some(existing) = self.execution(condition, instance) else {
-            let elsewhere = self.current.executions.iter().filter(|other| other.condition == *condition);
+            let elsewhere = self.executions().filter(|other| other.condition == *condition);
             let places: Vec<_> = elsewhere.map(|other| named(condition, other.instance.as_ref())).collect();
             let hint = match places.as_slice() {
                 [] => "`postrider execution list` shows those that are".to_owned(),
                 places => format!("there is {}", places.join(", ")),
             };
-            return Err(usage(format!("there is no execution {name}; {hint}")));
+            return Err(OperateError::NotFound(format!("there is no execution {name}; {hint}")));
         };
         not_a_files(existing)?;
         let mut plan = self.plan();
@@ -175,6 +209,7 @@ impl<'a> Edit<'a> {
     }
 
     /// The execution for a condition, on this instance or on all of them.
+    #[must_use]
     pub fn execution(&self, condition: &Condition, instance: Option<&InstanceId>) -> Option<&Execution> {
         self.current.executions.iter().find(|execution| same(execution, condition, instance))
     }
@@ -184,34 +219,44 @@ impl<'a> Edit<'a> {
         self.current.executions.iter().filter(move |execution| execution.targets.contains(&entry))
     }
 
+    /// Whether what belongs to this instance, or to all of them, is the caller's to change.
+    fn owned(&self, instance: Option<&InstanceId>) -> Result<(), OperateError> {
+        if self.caller.owns(instance) {
+            return Ok(());
+        }
+        Err(OperateError::Denied(
+            "what belongs to other instances, or to all of them, is not yours to change".to_owned(),
+        ))
+    }
+
     fn plan(&self) -> Plan {
         let change = DefinitionsChange { made_from: Some(self.current.revision), ..DefinitionsChange::default() };
         Plan { change, ..Plan::empty() }
     }
 
     /// Valid as a whole. What was to be warned about before is not said again.
-    fn checked(&self, mut plan: Plan) -> anyhow::Result<Plan> {
-        plan.check(&self.current, COMMAND_LINE)?;
+    fn checked(&self, mut plan: Plan) -> Result<Plan, OperateError> {
+        plan.check(&self.current, self.origin)?;
         let known = secrets_sent(&self.current);
         plan.warnings.retain(|warning| !known.contains(warning));
         Ok(plan)
     }
 
-    fn not_in_the_file(&self, name: &str) -> anyhow::Result<()> {
-        if self.config.definitions.targets.iter().any(|spec| spec.name.as_str() == name) {
-            return Err(usage(format!(
+    fn not_in_the_file(&self, name: &str) -> Result<(), OperateError> {
+        if self.files.targets.contains(name) {
+            return Err(OperateError::AlreadyExists(format!(
                 "{} defines a target {name:?}; take another name, or `postrider apply` the file",
-                self.config.origin
+                self.files.origin
             )));
         }
         Ok(())
     }
 }
 
-fn not_a_files(execution: &Execution) -> anyhow::Result<()> {
+fn not_a_files(execution: &Execution) -> Result<(), OperateError> {
     match execution.source {
         Source::Api => Ok(()),
-        Source::File => Err(usage(format!(
+        Source::File => Err(OperateError::Precondition(format!(
             "the execution {} came from a file and belongs to it; edit the file and run `postrider apply`",
             named(&execution.condition, execution.instance.as_ref())
         ))),

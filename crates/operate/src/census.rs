@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{EventKey, EventType, InstanceId, TypeFilter};
 use store::{EventStore, PageRequest, StoreError};
 
-use super::place::Span;
+use crate::Span;
 
 /// How many events there are of each type; those without a type that can be read under `None`.
 pub type Census = BTreeMap<Option<EventType>, u64>;

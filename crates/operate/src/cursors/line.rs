@@ -1,65 +1,66 @@
 //! One cursor as it is listed: the row of the state, what the event store says is left, who works on it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use domain::{Cursor, CursorState, FailedStatus, InstanceId, Position, Router, Row, Target, TargetId, Timestamp};
 use serde::Serialize;
 use store::{EventStore, FailedFilter, State, StoreError, WorkerId};
 
-use crate::{
-    clock,
-    commands::{
-        head::first_unsettled,
-        known::{Known, Owner},
-        reckon::Reckoner,
-    },
-    config::Config,
-    output::Tone,
-};
+use crate::{Caller, Known, OperateError, Owner, Reckoner, clock, head::first_unsettled};
 
 /// How many pages of the bounded scan are read to find the oldest event that is left.
 const SCANS: usize = 10;
 
-/// The names are a promise to scripts.
-#[derive(Serialize, Debug)]
+/// One cursor. The names are a promise to scripts.
+#[derive(Clone, Serialize, Debug)]
 pub struct Line {
+    /// Its name.
     pub target: String,
+    /// Its id.
     pub target_id: TargetId,
+    /// Where.
     pub instance_id: InstanceId,
+    /// How the courier stands.
     pub state: CursorState,
+    /// The last settled event.
     pub position: Position,
+    /// Within its transaction.
     pub in_tx_order: i64,
+    /// Of the last settled event.
     pub aggregate_type: String,
+    /// Of the last settled event.
     pub aggregate_id: String,
+    /// Of the last settled event.
     pub sequence: i64,
+    /// When the last settled event happened.
     pub event_date: Option<Timestamp>,
+    /// When the row was written last.
     pub last_updated: Timestamp,
+    /// How many events are left, where it was counted.
     pub lag_events: Option<u64>,
-    /// `None` where the event store did not say.
+    /// How old the oldest event that is left is, in seconds; `None` where the event store did not say.
     pub lag_seconds: Option<f64>,
+    /// How many failed events it has.
     pub failed_events: u64,
     /// The live worker that has leased the target.
     pub worker: Option<String>,
+    /// Why it does not go on.
     pub reason: Option<String>,
+    /// Since when its target is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<Timestamp>,
+    /// The row itself.
     #[serde(skip)]
     pub cursor: Cursor,
 }
 
-impl Line {
-    pub fn tone(&self) -> Tone {
-        match self.state {
-            CursorState::Halted => Tone::Bad,
-            CursorState::Retrying | CursorState::Holding => Tone::Warning,
-            CursorState::Paused => Tone::Dim,
-            CursorState::Live | CursorState::CatchingUp | CursorState::Waiting => Tone::Plain,
-        }
-    }
-}
-
 /// What is known about all cursors at once.
+#[derive(Debug)]
 pub struct Overview {
+    /// The targets.
     pub known: Known,
     router: Router,
     failed: HashMap<(TargetId, InstanceId), u64>,
@@ -67,8 +68,9 @@ pub struct Overview {
 }
 
 impl Overview {
-    pub async fn read(state: &State) -> anyhow::Result<Self> {
-        let known = Known::read(state).await?;
+    /// Read from the state.
+    pub async fn read(state: &State, caller: &Caller) -> Result<Self, OperateError> {
+        let known = Known::read(state, caller).await?;
         let mut failed = HashMap::new();
         for (target, instance, event) in state.failed_events(&FailedFilter::default()).await? {
             if event.status != FailedStatus::Interrupted {
@@ -80,6 +82,7 @@ impl Overview {
     }
 
     /// Without what the event store would say.
+    #[must_use]
     pub fn line(&self, owner: &Owner, cursor: Cursor) -> Line {
         let place = (cursor.target_id.clone(), cursor.instance_id.clone());
         Line {
@@ -125,7 +128,11 @@ impl Overview {
     }
 
     /// Counts what is left for each cursor, up to a cap.
-    pub async fn reckoner<'a>(&'a self, events: &'a EventStore, config: &Config) -> Result<Reckoner<'a>, StoreError> {
-        Reckoner::new(&self.router, events, config).await
+    pub async fn reckoner<'a>(
+        &'a self,
+        events: &'a EventStore,
+        max_event_age: Option<Duration>,
+    ) -> Result<Reckoner<'a>, StoreError> {
+        Reckoner::new(&self.router, events, max_event_age).await
     }
 }

@@ -9,40 +9,56 @@ use domain::{Cursor, EventKey, EventType, FailedEvent, FailedStatus, InstanceId,
 use serde::Serialize;
 use store::EventStore;
 
-use crate::commands::{
+use crate::{
+    OperateError, Span,
     census::{Census, census},
-    place::Span,
 };
 
-/// The names are a promise to scripts.
+/// The account of one cursor. The names are a promise to scripts.
 #[derive(Serialize, Debug)]
 pub struct Account {
+    /// Where.
     pub instance_id: InstanceId,
     /// Before the cursor, or settled beyond it, and not among the failed events.
     pub delivered_or_settled: u64,
+    /// Given up.
     pub parked: u64,
+    /// Kept back by another target.
     pub interrupted: u64,
+    /// Tried again.
     pub retrying: u64,
+    /// In the way.
     pub halted: u64,
     /// The cursor has not come to them.
     pub pending: u64,
+    /// Events that are not for the target.
     pub not_concerning: u64,
     /// What was parked or interrupted.
     pub undelivered: Vec<Entry>,
+    /// What does not add up.
     pub inconsistent: Vec<Entry>,
 }
 
 /// One event that something is said about.
 #[derive(Serialize, Debug)]
 pub struct Entry {
+    /// Where it stands in the store.
     pub position: Position,
+    /// Where it stands in its transaction.
     pub in_tx_order: i64,
+    /// What it happened to.
     pub aggregate_type: String,
+    /// What it happened to.
     pub aggregate_id: String,
+    /// Its number within its aggregate.
     pub sequence: i64,
+    /// What happened.
     pub event_type: Option<EventType>,
+    /// As a failed event.
     pub status: Option<FailedStatus>,
+    /// Why it is told, in a word.
     pub reason: &'static str,
+    /// Why, in words.
     pub detail: String,
 }
 
@@ -96,7 +112,7 @@ pub async fn account(
     open_ended: bool,
     cursor: &Cursor,
     failed: Vec<FailedEvent>,
-) -> anyhow::Result<Account> {
+) -> Result<Account, OperateError> {
     let (target, instance) = (&cursor.target_id, &cursor.instance_id);
     let concerns = |one: Option<&EventType>| one.is_none_or(|one| router.concerns(target, instance, one));
     let within = |key: &EventKey| *key > span.after && (open_ended || *key <= span.to);

@@ -1,8 +1,10 @@
 //! How things are put into words, the same everywhere.
 
 use domain::{EventKey, ExecutionTarget, Timestamp, Writer};
+use engine::Resolved;
 
 /// Who keeps the horizon from passing.
+#[must_use]
 pub fn writer(writer: &Writer) -> String {
     let mut parts =
         vec![writer.pid.map_or_else(|| format!("prepared transaction {}", writer.vxid), |pid| format!("pid {pid}"))];
@@ -14,6 +16,7 @@ pub fn writer(writer: &Writer) -> String {
 }
 
 /// To the second: tables are narrow.
+#[must_use]
 pub fn time(time: Timestamp) -> String {
     let text = time.to_string();
     match text.split_once('.') {
@@ -23,11 +26,13 @@ pub fn time(time: Timestamp) -> String {
 }
 
 /// The last key that is settled, or where a cursor stands between events.
+#[must_use]
 pub fn place(key: &EventKey) -> String {
     if key.is_edge() { key.to_string() } else { format!("{}/{}", key.position, key.in_tx_order) }
 }
 
 /// Seconds as people say them.
+#[must_use]
 pub fn age(seconds: f64) -> String {
     let duration = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
     if duration.as_secs() == 0 {
@@ -39,14 +44,27 @@ pub fn age(seconds: f64) -> String {
 }
 
 /// So many of them: `1 target`, `2 targets`.
+#[must_use]
 pub fn number(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// One entry of an execution's list.
+#[must_use]
 pub fn entry(entry: &ExecutionTarget) -> String {
     match entry {
         ExecutionTarget::Target(name) => name.to_string(),
         ExecutionTarget::Include(condition) => format!("include {condition}"),
     }
+}
+
+/// What an operator should know of a place that an open transaction holds back.
+#[must_use]
+pub fn held(place: &Resolved) -> Option<String> {
+    let holder = place.held_by.as_ref()?;
+    Some(format!(
+        "a transaction that may write events did not end in time ({}); now is taken to be {}",
+        writer(holder),
+        place.position
+    ))
 }

@@ -2,12 +2,12 @@
 //!
 //! What is settled beyond a cursor is taken into account. Counting stops at [`COUNT_CAP`].
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use domain::{Cursor, EventKey, EventType, Position, Router, SignedDuration};
 use store::{EventStore, PageRequest, StoreError};
 
-use crate::{clock, config::Config};
+use crate::clock;
 
 /// Where counting stops.
 pub const COUNT_CAP: u64 = 100_000;
@@ -15,6 +15,7 @@ pub const COUNT_CAP: u64 = 100_000;
 /// So many events, or more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Tally {
+    /// How many.
     pub events: u64,
     /// There may be more.
     pub capped: bool,
@@ -22,6 +23,7 @@ pub struct Tally {
 
 impl Tally {
     /// Exactly so many.
+    #[must_use]
     pub fn of(events: usize) -> Self {
         Self { events: events as u64, capped: false }
     }
@@ -56,7 +58,8 @@ pub struct Moved {
     pub passed: Tally,
 }
 
-/// See the module's head.
+/// Counts what an act would send: see the module's head.
+#[derive(Debug)]
 pub struct Reckoner<'a> {
     router: &'a Router,
     events: &'a EventStore,
@@ -67,9 +70,13 @@ pub struct Reckoner<'a> {
 
 impl<'a> Reckoner<'a> {
     /// Up to the head of the store.
-    pub async fn new(router: &'a Router, events: &'a EventStore, config: &Config) -> Result<Self, StoreError> {
+    pub async fn new(
+        router: &'a Router,
+        events: &'a EventStore,
+        max_event_age: Option<Duration>,
+    ) -> Result<Self, StoreError> {
         let head = events.probe().await?.head;
-        Ok(Self { router, events, head, expired: expired(events, config).await? })
+        Ok(Self { router, events, head, expired: expired(events, max_event_age).await? })
     }
 
     /// What is left for a cursor.
@@ -123,8 +130,8 @@ impl<'a> Reckoner<'a> {
 }
 
 /// Behind what is settled as `expired` by now, if anything ever is.
-pub async fn expired(events: &EventStore, config: &Config) -> Result<EventKey, StoreError> {
-    let oldest = config.projection.max_event_age.and_then(|age| {
+pub async fn expired(events: &EventStore, max_event_age: Option<Duration>) -> Result<EventKey, StoreError> {
+    let oldest = max_event_age.and_then(|age| {
         let age = SignedDuration::try_from(age).ok()?;
         clock::now().checked_sub(age).ok()
     });
