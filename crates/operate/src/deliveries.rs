@@ -97,7 +97,7 @@ pub struct Which {
 pub async fn list(which: Which, caller: &Caller, state: &State) -> Result<Vec<Line>, OperateError> {
     let known = Known::read(state, caller).await?;
     let instance = caller.narrow(which.instance.map(Into::into))?;
-    let filter = AttemptFilter { target: None, instance, outcome: which.outcome, limit: which.limit };
+    let filter = AttemptFilter { target: None, instance, outcome: which.outcome, event: None, limit: which.limit };
     let asked = which.target.as_deref().map(|name| known.target(name)).transpose()?;
     let targets: Vec<Option<TargetId>> = match (asked, &caller.instance) {
         (Some(target), _) => vec![Some(target.id.clone())],
@@ -159,4 +159,11 @@ pub async fn resend(
         answer["would_send"] = json!(1);
     }
     Ok(Told { answer, sentence, dry_run })
+}
+
+/// What came of an attempt.
+pub(crate) fn sentence(attempt: &store::Attempt) -> String {
+    let status = attempt.status.map(|status| format!(", answered {status}")).unwrap_or_default();
+    let error = attempt.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    format!("attempt {} {}{status}{error}", attempt.attempt, attempt.outcome)
 }

@@ -18,7 +18,7 @@ fn particular() -> Receiver {
 }
 
 async fn attempts(house: &House) -> Vec<RecordedAttempt> {
-    let filter = AttemptFilter { target: None, instance: None, outcome: None, limit: 1000 };
+    let filter = AttemptFilter { target: None, instance: None, outcome: None, event: None, limit: 1000 };
     let mut attempts = Vec::new();
     for listed in house.state.attempts(&filter).await.expect("attempts are listed") {
         attempts.push(house.state.attempt(listed.id).await.expect("an attempt is read").expect("it is there"));

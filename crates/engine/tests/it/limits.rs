@@ -80,7 +80,8 @@ async fn a_request_that_is_too_large_is_parked_with_the_reason() {
     assert_eq!((&failed.key, failed.failure_count), (&keys[0], 5));
     assert!(failed.error.contains("max_request is 100"), "{}", failed.error);
     assert_eq!(small.count(), 0);
-    let filter = AttemptFilter { target: Some("id-small".into()), instance: None, outcome: None, limit: 10 };
+    let filter =
+        AttemptFilter { target: Some("id-small".into()), instance: None, outcome: None, event: None, limit: 10 };
     let attempts = house.state.attempts(&filter).await.expect("attempts are listed");
     assert_eq!(attempts.iter().map(|one| one.attempt.status).collect::<Vec<_>>(), [None; 5]);
 }

@@ -181,6 +181,16 @@ impl EventStore {
         each!(self, store => store.position_at(time).await)
     }
 
+    /// The position of the row that is so many rows (at least 1) before a position on an instance. `None`: there are not so many.
+    pub async fn position_back(
+        &self,
+        instance: &InstanceId,
+        before: Position,
+        rows: u32,
+    ) -> Result<Option<Position>, StoreError> {
+        each!(self, store => store.position_back(instance, before, rows).await)
+    }
+
     /// How many rows a request is about, counting no further than `cap`. `limit` and `max_bytes` do not matter here.
     pub async fn count(&self, request: &PageRequest<'_>, cap: u64) -> Result<u64, StoreError> {
         each!(self, store => store.count(request, cap).await)

@@ -157,6 +157,22 @@ impl SqliteEvents {
             .map_err(StoreError::database("look up a position by time"))
     }
 
+    pub(super) async fn position_back(
+        &self,
+        instance: &InstanceId,
+        before: Position,
+        rows: u32,
+    ) -> Result<Option<Position>, StoreError> {
+        let position: Option<i64> = sqlx::query_scalar(sql::BACK)
+            .bind(instance.as_str())
+            .bind(floor(before) + i64::from(before > Position::from_integer(floor(before))))
+            .bind(i64::from(rows.saturating_sub(1)))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(StoreError::database("look back from a position"))?;
+        Ok(position.map(Position::from_integer))
+    }
+
     pub(super) async fn count(&self, request: &PageRequest<'_>, cap: u64) -> Result<u64, StoreError> {
         let query = matching(sqlx::query(sql::COUNT), request).bind(i64::try_from(cap).unwrap_or(i64::MAX));
         let row = query.fetch_one(&self.pool).await.map_err(StoreError::database("count events"))?;

@@ -30,7 +30,9 @@ const MATCHING: &str = "FROM deliveries JOIN targets ON targets.id = deliveries.
      WHERE (CAST($1 AS TEXT) IS NULL OR deliveries.target_id = $1)
      AND (CAST($2 AS TEXT) IS NULL OR deliveries.instance_id = $2)
      AND (CAST($3 AS TEXT) IS NULL OR deliveries.outcome = $3)
-     ORDER BY started_at DESC, deliveries.id DESC LIMIT $4";
+     AND (CAST($4 AS TEXT) IS NULL OR (deliveries.position = $4 AND deliveries.in_tx_order = $5
+     AND deliveries.aggregate_type = $6 AND deliveries.aggregate_id = $7 AND deliveries.sequence = $8))
+     ORDER BY started_at DESC, deliveries.id DESC LIMIT $9";
 const ONE: &str = "FROM deliveries JOIN targets ON targets.id = deliveries.target_id WHERE deliveries.id = $1";
 
 /// The number of an attempt's row.
@@ -84,6 +86,8 @@ pub struct AttemptFilter {
     pub instance: Option<InstanceId>,
     /// With this outcome.
     pub outcome: Option<OutcomeKind>,
+    /// Of one event.
+    pub event: Option<EventKey>,
     /// So many of the latest.
     pub limit: u32,
 }
@@ -122,6 +126,11 @@ impl State {
             .bind(filter.target.as_ref().map(ToString::to_string))
             .bind(filter.instance.as_ref().map(ToString::to_string))
             .bind(filter.outcome.map(OutcomeKind::as_str))
+            .bind(filter.event.as_ref().map(|key| key.position.to_string()))
+            .bind(filter.event.as_ref().map(|key| key.in_tx_order))
+            .bind(filter.event.as_ref().map(|key| key.aggregate_type.to_string()))
+            .bind(filter.event.as_ref().map(|key| key.aggregate_id.to_string()))
+            .bind(filter.event.as_ref().map(|key| key.sequence))
             .bind(i64::from(filter.limit));
         let rows = work.rows(statement).await?;
         work.decoded(rows.iter().map(|row| decode(row, None)).collect())

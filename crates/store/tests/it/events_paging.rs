@@ -247,3 +247,27 @@ async fn what_is_new_is_found_by_instance() {
     assert_eq!(fresh(&store, &[("i1", 9_000_000_000)]).await, "");
     assert!(far() > Position::from_integer(410));
 }
+
+async fn back(store: &EventStore, instance: &str, before: i64, rows: u32) -> Option<Position> {
+    let found = store.position_back(&instance.into(), Position::from_integer(before), rows).await;
+    found.expect("the store can be read")
+}
+
+#[tokio::test]
+async fn looking_back_counts_rows_and_not_positions() {
+    let (db, store) = zitadel_store().await;
+    db.execute(TIES).await;
+    let at = |position: i64| Some(Position::from_integer(position));
+    for (before, rows, expected) in [
+        (103, 1, at(102)),
+        (103, 20, at(102)),
+        (103, 21, at(101)),
+        (103, 60, at(100)),
+        (103, 61, None),
+        (102, 1, at(101)),
+    ] {
+        assert_eq!(back(&store, "i1", before, rows).await, expected, "{rows} rows before {before}");
+    }
+    assert_eq!(back(&store, "i1", 100, 1).await, None);
+    assert_eq!(back(&store, "i2", 103, 1).await, None);
+}

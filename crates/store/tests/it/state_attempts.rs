@@ -33,7 +33,7 @@ pub async fn listed(fixture: &Fixture, filter: &AttemptFilter) -> Vec<RecordedAt
 }
 
 pub fn any() -> AttemptFilter {
-    AttemptFilter { target: None, instance: None, outcome: None, limit: 1000 }
+    AttemptFilter { target: None, instance: None, outcome: None, event: None, limit: 1000 }
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn prepared(fixture: &Fixture, position: i64, rows: &[(i64, FailedStatus)]
     let mut made = attempt("crm", 1);
     made.key = key(position);
     record(fixture, &[made]).await;
-    let filter = AttemptFilter { target: Some(id("crm")), instance: None, outcome: None, limit: 1 };
+    let filter = AttemptFilter { target: Some(id("crm")), instance: None, outcome: None, event: None, limit: 1 };
     (fixture.cursor("crm", "one").await, listed(fixture, &filter).await[0].id)
 }
 

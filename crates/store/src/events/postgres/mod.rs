@@ -156,6 +156,15 @@ impl PostgresEvents {
         read::position_at(self, time).await
     }
 
+    pub(super) async fn position_back(
+        &self,
+        instance: &InstanceId,
+        before: Position,
+        rows: u32,
+    ) -> Result<Option<Position>, StoreError> {
+        read::position_back(self, instance, before, rows).await
+    }
+
     pub(super) async fn count(&self, request: &PageRequest<'_>, cap: u64) -> Result<u64, StoreError> {
         read::count(self, request, cap).await
     }

@@ -240,6 +240,28 @@ pub(super) async fn position_at(store: &PostgresEvents, time: Timestamp) -> Resu
     }
 }
 
+/// The position of the row that is so many rows before a position.
+pub(super) async fn position_back(
+    store: &PostgresEvents,
+    instance: &InstanceId,
+    before: Position,
+    rows: u32,
+) -> Result<Option<Position>, StoreError> {
+    const OPERATION: &str = "look back from a position";
+    let (examined, statements) = store.known();
+    let query = sqlx::query(safe(&statements.back))
+        .bind(instance.as_str())
+        .bind(bound(&examined.layout, before))
+        .bind(i64::from(rows.saturating_sub(1)));
+    let mut connection = acquire(&store.pool, OPERATION).await?;
+    let read = timeout(LONG, query.fetch_optional(&mut *connection)).await;
+    let Some(row) = settle(OPERATION, LONG, connection, read)? else { return Ok(None) };
+    let text: String = row.try_get(0).map_err(StoreError::database(OPERATION))?;
+    let parsed = text.parse().map(Some);
+    parsed
+        .map_err(|error: domain::PositionError| StoreError::Invalid { operation: OPERATION, reason: error.to_string() })
+}
+
 /// The next whole number.
 fn behind(position: Position) -> Position {
     let text = position.to_string();

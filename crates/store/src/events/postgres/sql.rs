@@ -26,6 +26,7 @@ pub(super) struct Statements {
     pub instances: Arc<str>,
     pub recent: Arc<str>,
     pub first_since: Arc<str>,
+    pub back: Arc<str>,
     pub last: Arc<str>,
     pub head: Arc<str>,
     pub writers: Arc<str>,
@@ -103,6 +104,7 @@ impl Statements {
             instances: builder.instances().into(),
             recent: builder.recent().into(),
             first_since: builder.first_since().into(),
+            back: builder.back().into(),
             last: builder.last().into(),
             head: builder.head(source).into(),
             writers: format!("SELECT s.*, w.* FROM ({}) s LEFT JOIN ({WRITERS}) w ON true", builder.server).into(),
@@ -328,6 +330,17 @@ impl Builder<'_> {
 
     fn first_since(&self) -> String {
         format!("SELECT min({})::text FROM {} e WHERE {}", self.layout.position.quoted(), self.table(), self.since())
+    }
+
+    /// `$1` instance, `$2` position below, `$3` how many rows before it: an index-only step back.
+    fn back(&self) -> String {
+        let position = self.layout.position.quoted();
+        format!(
+            "SELECT {position}::text FROM {} e WHERE {} AND {position} < {} ORDER BY {position} DESC OFFSET $3::int8 LIMIT 1",
+            self.table(),
+            self.on_instance(),
+            self.bound("$2::text"),
+        )
     }
 
     fn last(&self) -> String {

@@ -48,6 +48,10 @@ pub(super) const FIRST_SINCE: &str = "
     SELECT coalesce((SELECT min(position) FROM events2 WHERE created_at >= $1),
                     (SELECT max(position) + 1 FROM events2), 0)";
 
+/// `$1` instance, `$2` position below, `$3` rows to step over.
+pub(super) const BACK: &str = "
+    SELECT position FROM events2 WHERE instance_id = $1 AND position < $2 ORDER BY position DESC LIMIT 1 OFFSET $3";
+
 pub(super) const EVENT: &str = "SELECT *, CAST(payload AS BLOB) AS r_payload FROM events2 WHERE position = $1";
 
 macro_rules! matches {
