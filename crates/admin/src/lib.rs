@@ -1,24 +1,35 @@
-//! HTTP for operators: health and figures, on `admin.listen`.
+//! HTTP for operators, on `admin.listen`.
 //!
-//! - `GET /healthz`: 200 while the process runs.
-//! - `GET /readyz`: 200 while it can do its work (also while no target is its own), else 503 with the reason in a sentence.
+//! - `GET /healthz`, `GET /readyz`: whether the process runs, and whether it can do its work. Open to everybody.
 //! - `GET /metrics`: figures for Prometheus.
+//! - `/`: the console ([`console`]), for people.
+//! - `/api/v1/…`: everything that the command line can do ([`api`]), described at `/openapi.json` and `/docs`.
 //!
-//! Nothing here changes anything, and nothing here says anything about an event or a secret; still, listen on an
-//! address that only operators reach.
+//! The cast: [`Admin`] binds the address and serves; [`House`] is what handlers are given; [`auth`] stands before every route but
+//! health and finds out who asks; [`listen`] takes connections, as many as it has room for, with or without TLS.
+//!
+//! Invariants: nothing but health is answered without a token in force; whoever is bound to an instance sees and changes only that
+//! instance (`operate` keeps it); no secret, payload or header is logged; an answer never waits for a database that is away for
+//! longer than its time limit.
 
-use std::{future::Future, net::SocketAddr, sync::Arc};
+mod api;
+mod auth;
+mod console;
+mod health;
+mod house;
+mod listen;
+mod openapi;
+mod problem;
 
-use axum::{
-    Router,
-    extract::State,
-    http::{StatusCode, header},
-    response::IntoResponse,
-    routing::get,
-};
-use domain::Timestamp;
-use engine::{Readiness, Status};
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use engine::Status;
+use operate::Operator;
 use tokio::net::TcpListener;
+
+pub use listen::TlsError;
+
+use house::House;
 
 /// Why there is no admin interface.
 #[derive(Debug, thiserror::Error)]
@@ -31,23 +42,54 @@ pub enum AdminError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The certificate or its key cannot be used.
+    #[error("the certificate of the admin interface cannot be used (admin.tls)")]
+    Tls(#[source] TlsError),
     /// The listener broke down.
     #[error("failed to serve the admin interface")]
     Serve(#[source] std::io::Error),
+}
+
+/// How the admin interface is served.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AdminOptions {
+    /// Where.
+    pub listen: SocketAddr,
+    /// Files with the certificate's chain and its key, in PEM; none: without TLS.
+    pub tls: Option<TlsFiles>,
+    /// Whether `/metrics` is answered without a token.
+    pub open_metrics: bool,
+}
+
+/// Where the certificate is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TlsFiles {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// The admin interface, bound and not yet served.
 #[derive(Debug)]
 pub struct Admin {
     listener: TcpListener,
-    status: Arc<Status>,
+    tls: Option<listen::Tls>,
+    house: House,
 }
 
+/// With which a running admin interface is told what there is to manage.
+#[derive(Clone, Debug)]
+pub struct Opening(House);
+
 impl Admin {
-    /// Takes the address.
-    pub async fn bind(address: SocketAddr, status: Arc<Status>) -> Result<Self, AdminError> {
+    /// Takes the address, and reads the certificate.
+    pub async fn bind(options: &AdminOptions, status: Arc<Status>) -> Result<Self, AdminError> {
+        let address = options.listen;
+        let tls = options.tls.as_ref().map(listen::Tls::read).transpose().map_err(AdminError::Tls)?;
         let listener = TcpListener::bind(address).await.map_err(|source| AdminError::Listen { address, source })?;
-        Ok(Self { listener, status })
+        let house = House::new(status, options.open_metrics, tls.is_some());
+        Ok(Self { listener, tls, house })
     }
 
     /// Where it listens: the port that the system chose, if it was asked to.
@@ -55,26 +97,35 @@ impl Admin {
         self.listener.local_addr().map_err(AdminError::Serve)
     }
 
+    /// For when the databases are reached; until then everything but health is answered with 503.
+    #[must_use]
+    pub fn opening(&self) -> Opening {
+        Opening(self.house.clone())
+    }
+
     /// Answers until `stop` is over.
-    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), AdminError> {
-        let app = Router::new()
-            .route("/healthz", get(|| async { "ok\n" }))
-            .route("/readyz", get(readyz))
-            .route("/metrics", get(metrics))
-            .with_state(self.status);
-        axum::serve(self.listener, app).with_graceful_shutdown(stop).await.map_err(AdminError::Serve)
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send) -> Result<(), AdminError> {
+        let routes = routes(&self.house);
+        listen::serve(self.listener, self.tls, routes, stop).await.map_err(AdminError::Serve)
     }
 }
 
-async fn readyz(State(status): State<Arc<Status>>) -> impl IntoResponse {
-    match status.readiness() {
-        Readiness::Ready => (StatusCode::OK, "ready\n".to_owned()),
-        Readiness::NotReady(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+impl Opening {
+    /// From now on there is something to manage.
+    pub fn open(&self, operator: Operator) {
+        self.0.open(operator);
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "ages are counted when the figures are asked for")]
-async fn metrics(State(status): State<Arc<Status>>) -> impl IntoResponse {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], status.metrics(Timestamp::now()))
+/// Every route: those before the door, and those behind it.
+fn routes(house: &House) -> axum::Router {
+    let (api, description) = api::routes();
+    let behind = axum::Router::new()
+        .merge(api)
+        .merge(openapi::routes(description))
+        .merge(health::metrics())
+        .merge(console::routes())
+        .layer(axum::middleware::from_fn_with_state(house.clone(), auth::door));
+    let before = health::routes().merge(console::entrance());
+    listen::bounded(before.merge(behind)).with_state(house.clone())
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use domain::{Cursor, EventKey, EventType, FailedEvent, FailedStatus, InstanceId, Position, Router, Row};
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::EventStore;
 
@@ -15,9 +16,10 @@ use crate::{
 };
 
 /// The account of one cursor. The names are a promise to scripts.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, Debug, JsonSchema)]
 pub struct Account {
     /// Where.
+    #[schemars(with = "String")]
     pub instance_id: InstanceId,
     /// Before the cursor, or settled beyond it, and not among the failed events.
     pub delivered_or_settled: u64,
@@ -40,9 +42,10 @@ pub struct Account {
 }
 
 /// One event that something is said about.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, Debug, JsonSchema)]
 pub struct Entry {
     /// Where it stands in the store.
+    #[schemars(with = "String")]
     pub position: Position,
     /// Where it stands in its transaction.
     pub in_tx_order: i64,
@@ -53,8 +56,10 @@ pub struct Entry {
     /// Its number within its aggregate.
     pub sequence: i64,
     /// What happened.
+    #[schemars(with = "Option<String>")]
     pub event_type: Option<EventType>,
     /// As a failed event.
+    #[schemars(with = "Option<String>")]
     pub status: Option<FailedStatus>,
     /// Why it is told, in a word.
     pub reason: &'static str,

@@ -1,6 +1,7 @@
 //! The last attempts, as far as they are written down, and sending one again.
 
 use domain::{InstanceId, OutcomeKind, TargetId, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use store::{AttemptFilter, AttemptId, EventStore, RecordedAttempt, State, StoreError};
@@ -8,15 +9,18 @@ use store::{AttemptFilter, AttemptId, EventStore, RecordedAttempt, State, StoreE
 use crate::{Caller, Known, OperateError, Told};
 
 /// One attempt. The names are a promise to scripts.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, JsonSchema)]
+#[schemars(rename = "Attempt")]
 pub struct Line {
     /// Its number.
     pub id: i64,
     /// Its target's name.
     pub target: String,
     /// Its target's id.
+    #[schemars(with = "String")]
     pub target_id: TargetId,
     /// Where.
+    #[schemars(with = "String")]
     pub instance_id: InstanceId,
     /// What happened.
     pub event_type: String,
@@ -33,6 +37,7 @@ pub struct Line {
     /// The how manieth attempt.
     pub attempt: u32,
     /// What the answer means.
+    #[schemars(with = "String")]
     pub outcome: OutcomeKind,
     /// The status of the answer.
     pub status: Option<u16>,
@@ -71,7 +76,8 @@ impl Line {
 }
 
 /// An attempt with the beginning of what was answered.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, JsonSchema)]
+#[schemars(rename = "WholeAttempt")]
 pub struct Whole {
     /// The attempt.
     #[serde(flatten)]

@@ -4,10 +4,12 @@
 //! somebody who waits for it should hear of it; where to go on is told.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use domain::{
     Concern, Event, EventKey, EventType, InstanceId, OutcomeKind, Position, Role, Router, Row, Start, TargetId,
     Timestamp, TypeFilter, TypePattern,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::{AttemptFilter, EventStore, PageRequest, State};
@@ -44,9 +46,10 @@ pub struct Browse {
 }
 
 /// A part of the store, the latest event first.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, JsonSchema)]
 pub struct EventsPage {
     /// On which instance.
+    #[schemars(with = "String")]
     pub instance_id: InstanceId,
     /// The events.
     pub events: Vec<EventLine>,
@@ -55,13 +58,15 @@ pub struct EventsPage {
 }
 
 /// One event of the store.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, JsonSchema)]
 pub struct EventLine {
     /// By what it is asked for.
     pub key: String,
     /// Where.
+    #[schemars(with = "String")]
     pub instance_id: InstanceId,
     /// Where it stands in the store.
+    #[schemars(with = "String")]
     pub position: Position,
     /// Where it stands in its transaction.
     pub in_tx_order: i64,
@@ -72,6 +77,7 @@ pub struct EventLine {
     /// Its number within its aggregate.
     pub sequence: i64,
     /// What happened, where that can be read.
+    #[schemars(with = "Option<String>")]
     pub event_type: Option<EventType>,
     /// When.
     pub created_at: Option<Timestamp>,
@@ -86,12 +92,13 @@ pub struct EventLine {
 }
 
 /// An event with what became of it.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, JsonSchema)]
 pub struct WholeEvent {
     /// The event.
     #[serde(flatten)]
     pub line: EventLine,
     /// The stored JSON text, for those who may see payloads.
+    #[schemars(with = "serde_json::Value")]
     pub payload: Option<Box<RawValue>>,
     /// The payload as text, where it is no JSON.
     pub payload_text: Option<String>,
@@ -100,11 +107,12 @@ pub struct WholeEvent {
 }
 
 /// What became of an event for one target.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, JsonSchema)]
 pub struct Receipt {
     /// Its name.
     pub target: String,
     /// Its id.
+    #[schemars(with = "String")]
     pub target_id: TargetId,
     /// `pending`, `settled` (delivered, or passed by an operator or by earlier definitions), `delivered` where that is written
     /// down, `failed` with the status of the failed event, or `not_concerned`.
@@ -130,7 +138,7 @@ pub fn key_as_word(key: &EventKey) -> String {
         key.aggregate_id.to_string(),
         key.sequence,
     );
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&word).expect("numbers and texts can be written as JSON"))
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&word).unwrap_or_default())
 }
 
 /// From one word.
@@ -158,8 +166,8 @@ async fn instance_of(events: &EventStore, caller: &Caller, named: Option<&str>) 
         (0, None) => Ok(InstanceId::from("")),
         (1, None) => Ok(known.remove(0)),
         (_, None) => {
-            let names: Vec<_> = known.iter().take(20).map(InstanceId::as_str).collect();
-            Err(OperateError::Invalid(format!("there are several instances; name one: {}", names.join(", "))))
+            let some: Vec<_> = known.iter().take(20).map(InstanceId::as_str).collect();
+            Err(OperateError::Invalid(format!("there are several instances; name one: {}", some.join(", "))))
         }
     }
 }
@@ -351,7 +359,7 @@ impl EventLine {
                 line.created_at = Some(event.created_at);
                 line.creator = Some(event.creator.clone()).filter(|one| !one.is_empty());
                 line.owner = Some(event.owner.clone()).filter(|one| !one.is_empty());
-                line.payload_bytes = event.payload.as_ref().map(|payload| payload.len());
+                line.payload_bytes = event.payload.as_ref().map(Bytes::len);
             }
             Row::Broken(broken) => line.unreadable = Some(broken.reason.clone()),
         }

@@ -11,6 +11,7 @@ use std::{
 use domain::{
     Concern, Condition, EventKey, EventType, Explanation, InstanceId, Position, Router, Row, Start, TargetId, Timestamp,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::{EventStore, PageRequest, State};
 
@@ -25,11 +26,13 @@ use crate::{
 const PAGE: usize = 500;
 
 /// What a target would receive. The names are a promise to scripts.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, JsonSchema)]
+#[schemars(rename = "ExplainedRange")]
 pub struct Answer {
     /// Its name.
     pub target: String,
     /// Its id.
+    #[schemars(with = "String")]
     pub target_id: TargetId,
     /// Exclusive.
     pub from: String,
@@ -44,11 +47,14 @@ pub struct Answer {
 }
 
 /// One event that it would.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, JsonSchema)]
+#[schemars(rename = "WouldReceive")]
 pub struct Line {
     /// Where.
+    #[schemars(with = "String")]
     pub instance_id: InstanceId,
     /// Where it stands in the store.
+    #[schemars(with = "String")]
     pub position: Position,
     /// Where it stands in its transaction.
     pub in_tx_order: i64,
@@ -59,19 +65,22 @@ pub struct Line {
     /// Its number within its aggregate.
     pub sequence: i64,
     /// What happened, where that can be read.
+    #[schemars(with = "Option<String>")]
     pub event_type: Option<EventType>,
     /// When.
     pub created_at: Option<Timestamp>,
     /// Why it is sent.
+    #[schemars(with = "Option<String>")]
     pub execution: Option<Condition>,
     /// Through which includes.
+    #[schemars(with = "Vec<String>")]
     pub via: Vec<Condition>,
     /// What is wrong with a row that the target would halt at.
     pub unreadable: Option<String>,
 }
 
 /// Events that it would not.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, JsonSchema)]
 pub struct KeptOut {
     /// Why, in a word.
     pub reason: &'static str,

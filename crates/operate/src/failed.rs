@@ -1,6 +1,7 @@
 //! Failed events: looking at them, sending them again, giving them up.
 
 use domain::{FailedEvent, FailedStatus, InstanceId, TargetId, Timestamp, TypePattern};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use store::{FailedFilter, State};
@@ -8,13 +9,16 @@ use store::{FailedFilter, State};
 use crate::{Caller, How, Known, OperateError, Owner, Told, known::no_cursor, told::count_of_events};
 
 /// One failed event. The names are a promise to scripts.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, JsonSchema)]
+#[schemars(rename = "FailedEvent")]
 pub struct Line {
     /// Its target's name.
     pub target: String,
     /// Its target's id.
+    #[schemars(with = "String")]
     pub target_id: TargetId,
     /// Where.
+    #[schemars(with = "String")]
     pub instance_id: InstanceId,
     /// What it happened to.
     pub aggregate_type: String,
@@ -31,6 +35,7 @@ pub struct Line {
     /// How often it failed.
     pub failure_count: u32,
     /// What becomes of it.
+    #[schemars(with = "String")]
     pub status: FailedStatus,
     /// How it failed last.
     pub error: String,

@@ -1,13 +1,14 @@
 //! What operators did.
 
 use domain::{InstanceId, TargetId, TargetName, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::{AuditEntry, AuditFilter, State};
 
 use crate::{Caller, Known, OperateError};
 
 /// One act. The names are a promise to scripts.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, JsonSchema)]
 pub struct Act {
     /// When.
     pub at: Timestamp,
@@ -16,10 +17,13 @@ pub struct Act {
     /// What.
     pub act: String,
     /// On which target, by its name at that time.
+    #[schemars(with = "Option<String>")]
     pub target: Option<TargetName>,
     /// On which target.
+    #[schemars(with = "Option<String>")]
     pub target_id: Option<TargetId>,
     /// On which instance.
+    #[schemars(with = "Option<String>")]
     pub instance_id: Option<InstanceId>,
     /// What it was before.
     pub from: Option<String>,

@@ -18,6 +18,10 @@ pub struct Operator {
     pub deliverer: Deliverer,
     /// What belongs to files.
     pub files: Arc<Files>,
+    /// For targets that name no timeout of their own.
+    pub default_timeout: Duration,
+    /// How many calls at a time, for targets that name no number of their own.
+    pub default_max_in_flight: u32,
     /// How old an event may be to be sent (`projection.max_event_age`).
     pub max_event_age: Option<Duration>,
 }

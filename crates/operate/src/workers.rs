@@ -1,13 +1,14 @@
 //! The daemons that share the targets.
 
 use domain::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::{Standing, Worker};
 
 use crate::words::age;
 
 /// One daemon. The names are a promise to scripts.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, JsonSchema)]
 pub struct Daemon {
     /// Its id.
     pub worker: String,

@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     commands::{
         apply, audit, audit_deliveries, check, completions, cursor, delivery, demo, execution, explain, failed, key,
-        listen, migrate, run, target, verify, worker,
+        listen, migrate, run, target, token, verify, worker,
     },
     config::Sources,
     context::Context,
@@ -76,6 +76,9 @@ enum Command {
     /// What signing keys are encrypted with
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Tokens: who may manage postrider over HTTP
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Workers: the daemons that share the targets
     #[command(subcommand)]
     Worker(worker::WorkerCommand),
@@ -119,6 +122,7 @@ impl Cli {
             Command::Audit(command) => command.run(&context).await,
             Command::AuditDeliveries(command) => command.run(&context).await,
             Command::Key(command) => command.run(&context).await,
+            Command::Token(command) => command.run(&context).await,
             Command::Worker(command) => command.run(&context).await,
             Command::Listen(command) => command.run(&context).await,
             Command::Verify(command) => command.run(&context).await,

@@ -6,6 +6,7 @@ use std::{
 };
 
 use domain::{Cursor, CursorState, FailedStatus, InstanceId, Position, Router, Row, Target, TargetId, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::{EventStore, FailedFilter, State, StoreError, WorkerId};
 
@@ -15,17 +16,22 @@ use crate::{Caller, Known, OperateError, Owner, Reckoner, clock, head::first_uns
 const SCANS: usize = 10;
 
 /// One cursor. The names are a promise to scripts.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, JsonSchema)]
+#[schemars(rename = "Cursor")]
 pub struct Line {
     /// Its name.
     pub target: String,
     /// Its id.
+    #[schemars(with = "String")]
     pub target_id: TargetId,
     /// Where.
+    #[schemars(with = "String")]
     pub instance_id: InstanceId,
     /// How the courier stands.
+    #[schemars(with = "String")]
     pub state: CursorState,
     /// The last settled event.
+    #[schemars(with = "String")]
     pub position: Position,
     /// Within its transaction.
     pub in_tx_order: i64,

@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use domain::{Cursor, Position, Router, Start};
 use engine::Resolved;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::{EventStore, Seek as Move, State, Worker};
 
@@ -33,7 +34,7 @@ pub struct Seek {
 }
 
 /// One cursor that was moved, or would be. The names are a promise to scripts.
-#[derive(Clone, Serialize, Debug)]
+#[derive(Clone, Serialize, Debug, JsonSchema)]
 pub struct Moved {
     /// The target's name.
     pub target: String,
@@ -44,6 +45,7 @@ pub struct Moved {
     /// Where it stands.
     pub to: String,
     /// The same as a position.
+    #[schemars(with = "String")]
     pub position: Position,
     /// `back` or `forward`.
     pub direction: &'static str,

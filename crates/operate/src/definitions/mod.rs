@@ -7,10 +7,12 @@ mod diff;
 mod edit;
 mod file;
 mod plan;
+mod settings;
 mod shown;
 mod warnings;
 
 pub use edit::{Edit, Files, Keys};
 pub use plan::{Change, Mode, Plan};
+pub use settings::TargetSettings;
 pub use shown::target_json;
 pub use warnings::secrets_sent;

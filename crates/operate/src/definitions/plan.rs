@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use domain::{Condition, Definitions, Execution, InstanceId, Position, Start, Target};
 use engine::resolve_start;
+use schemars::JsonSchema;
 use serde::Serialize;
 use store::{DefinitionsChange, EventStore, State};
 
@@ -32,7 +33,7 @@ pub struct Plan {
 }
 
 /// One line of a plan.
-#[derive(Clone, Serialize, PartialEq, Eq, Debug)]
+#[derive(Clone, Serialize, PartialEq, Eq, Debug, JsonSchema)]
 pub struct Change {
     /// `target` or `execution`.
     pub what: &'static str,

@@ -20,5 +20,6 @@ pub mod migrate;
 pub mod pause;
 pub mod run;
 pub mod target;
+pub mod token;
 pub mod verify;
 pub mod worker;

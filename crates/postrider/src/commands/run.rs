@@ -2,11 +2,11 @@
 
 use std::{env, fs, process::ExitCode, sync::Arc, time::Duration};
 
-use admin::Admin;
+use admin::{Admin, AdminOptions, Opening};
 use clap::Args;
 use domain::DefinitionError;
 use engine::{DeliveryLog, Engine, Options, Parts, Retry, Status};
-use operate::{Mode, OperateError, Plan};
+use operate::{Mode, OperateError, Operator, Plan};
 use store::{EventStore, State, StoreError, WorkerId, WorkerInfo};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -21,7 +21,7 @@ use crate::{
     config::{Config, LogFormat, LoggedAttempts, OnExhausted, Sources},
     connect,
     context::Context,
-    failure::FAILED,
+    failure::{FAILED, usage},
     logging,
 };
 
@@ -33,7 +33,7 @@ const DEFINE_AGAIN: u32 = 10;
 
 #[derive(Args)]
 pub struct Run {
-    /// Address for health and metrics, instead of admin.listen
+    /// Address for health, metrics, API and console, instead of admin.listen
     #[arg(long, value_name = "ADDRESS")]
     admin_listen: Option<String>,
     /// Instead of log.level
@@ -79,10 +79,10 @@ impl Run {
     async fn serve(&self, config: &Config, context: &Context, stop: CancellationToken) -> anyhow::Result<()> {
         let status = Arc::new(Status::default());
         status.starting(Some("the databases are not reached yet".to_owned()));
-        let work = self.work(config, context, Arc::clone(&status), stop.clone());
-        let Some(address) = config.admin else { return work.await };
-        let admin = Admin::bind(address, status).await?;
+        let Some(options) = &config.admin else { return self.work(config, context, status, stop, None).await };
+        let admin = Admin::bind(options, Arc::clone(&status)).await?;
         info!(address = %admin.address()?, "health and metrics are here");
+        let work = self.work(config, context, status, stop.clone(), Some((options, admin.opening())));
         let ended = CancellationToken::new();
         let working = async {
             let done = work.await;
@@ -108,14 +108,28 @@ impl Run {
         context: &Context,
         status: Arc<Status>,
         stop: CancellationToken,
+        opening: Option<(&AdminOptions, Opening)>,
     ) -> anyhow::Result<()> {
         let Some((events, state)) = self.connected(config, context, &status, &stop).await? else { return Ok(()) };
         if let Some(doubt) = events.doubt() {
             warn!("{doubt}");
         }
         define(config, &events, &state).await?;
+        let deliverer = connect::deliverer(config)?;
+        if let Some((options, opening)) = opening {
+            may_be_listened_to(options, &state).await?;
+            opening.open(Operator {
+                state: state.clone(),
+                events: events.clone(),
+                deliverer: deliverer.clone(),
+                files: Arc::new(config.definitions.files(&config.origin)),
+                default_timeout: config.delivery.defaults.timeout,
+                default_max_in_flight: config.delivery.defaults.max_in_flight,
+                max_event_age: config.projection.max_event_age,
+            });
+        }
         status.starting(None);
-        let parts = Parts { events, state, deliverer: connect::deliverer(config)?, worker: worker(), info: here() };
+        let parts = Parts { events, state, deliverer, worker: worker(), info: here() };
         Ok(Engine::new(parts, options(config), status).run(stop).await?)
     }
 
@@ -165,6 +179,27 @@ impl Run {
         }
         Ok(None)
     }
+}
+
+/// Other machines are not listened to before there is anybody who may ask.
+async fn may_be_listened_to(options: &AdminOptions, state: &State) -> anyhow::Result<()> {
+    if options.listen.ip().is_loopback() {
+        return Ok(());
+    }
+    if !state.has_tokens().await? {
+        return Err(usage(format!(
+            "admin.listen is {}, which other machines reach, and there is no token that anybody could show; make one with \
+             `postrider token create --name NAME --role admin`, or listen on 127.0.0.1",
+            options.listen
+        )));
+    }
+    if options.tls.is_none() {
+        warn!(
+            "tokens come over {} in the clear; set admin.tls, or have something in front of it that ends TLS",
+            options.listen
+        );
+    }
+    Ok(())
 }
 
 /// Puts what the config defines in force. Never removes anything: other daemons may have other files.

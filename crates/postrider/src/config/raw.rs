@@ -259,11 +259,23 @@ pub struct RawEgress {
 #[serde(deny_unknown_fields, default)]
 pub struct RawAdmin {
     pub listen: String,
+    pub tls: Option<RawTls>,
+    /// Whether figures are told without a token.
+    pub open_metrics: bool,
+}
+
+/// Files in PEM.
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawTls {
+    /// The chain, the server's own first.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
 }
 
 impl Default for RawAdmin {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8788".to_owned() }
+        Self { listen: "127.0.0.1:8788".to_owned(), tls: None, open_metrics: false }
     }
 }
 

@@ -1,11 +1,11 @@
 //! From what was read to what is known to be sound. All problems are told at once.
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use admin::{AdminOptions, TlsFiles};
 use store::{MasterKey, MasterKeys};
 use zeroize::Zeroizing;
 
@@ -33,7 +33,7 @@ pub struct Config {
     pub ledger: Ledger,
     pub lease: Lease,
     pub delivery: Delivery,
-    pub admin: Option<SocketAddr>,
+    pub admin: Option<AdminOptions>,
     pub log: Log,
     pub retention: Retention,
     pub shutdown_grace: Duration,
@@ -122,6 +122,10 @@ impl Config {
                 text.parse().map_err(|_| format!("{text:?} is no address; one such as \"127.0.0.1:8788\" is needed")),
             ),
         };
+        let tls =
+            raw.admin.tls.map(|tls| TlsFiles { certificate: folder.join(tls.certificate), key: folder.join(tls.key) });
+        let open_metrics = raw.admin.open_metrics;
+        let admin = admin.map(|listen| AdminOptions { listen, tls, open_metrics });
         for (index, allow) in raw.delivery.egress.allow.iter().enumerate() {
             problems.take(format!("delivery.egress.allow[{index}]"), allow.parse::<webhook::Allow>());
         }

@@ -32,7 +32,7 @@ fn a_daemon_delivers_what_is_there_and_a_signal_ends_it_with_everything_committe
         "postrider.toml",
         &format!(
             "[event_store]\nurl = \"sqlite://events.db\"\n[state]\nurl = \"sqlite://own.state.db\"\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\n[delivery.egress]\nallow = [\"127.0.0.1\"]\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\nopen_metrics = true\n[delivery.egress]\nallow = [\"127.0.0.1\"]\n\
              [[target]]\nname = \"crm\"\nendpoint = \"{endpoint}\"\nsigning_key = \"{KEY}\"\nstart = \"beginning\"\n\
              [[execution]]\ncondition = {{ all = true }}\ntargets = [\"crm\"]\n"
         ),

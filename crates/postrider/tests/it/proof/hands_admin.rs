@@ -50,7 +50,7 @@ async fn health_readiness_and_figures_say_how_things_stand() {
         },
     );
     let mut house = House::new(&database.url());
-    house.set("listen = \"\"", "listen = \"127.0.0.1:0\"");
+    house.set("listen = \"\"", "listen = \"127.0.0.1:0\"\nopen_metrics = true");
     house.target("crm", &receiver, "");
     house.execution("{ all = true }", &["crm"]);
     let written = push(&database, ADDED, 20).await;
@@ -121,7 +121,7 @@ async fn a_daemon_that_has_no_targets_is_ready_and_takes_over() {
     house.execution("{ all = true }", &["crm"]);
     let first = house.start();
     first.says("this daemon has joined").await;
-    house.set("listen = \"\"", "listen = \"127.0.0.1:0\"");
+    house.set("listen = \"\"", "listen = \"127.0.0.1:0\"\nopen_metrics = true");
     let second = house.start();
     let address = address(&second).await;
     let leads = async || figure(&get(&address, "/metrics").await?.1, "postrider_leads ");

@@ -1,0 +1,127 @@
+//! The certificate: read at the start, and again when its files change, so that one that was renewed is in force without a restart.
+
+use std::{
+    fs, io,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+use tokio_rustls::TlsAcceptor;
+use tracing::{info, warn};
+
+use crate::TlsFiles;
+
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("failed to read {path}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is none in the file.
+    #[error("{path} has no {what} in PEM")]
+    Empty {
+        /// Which file.
+        path: PathBuf,
+        /// `certificate` or `private key`.
+        what: &'static str,
+    },
+    /// The key and the certificate do not belong together, or are of a kind that is not known.
+    #[error("the certificate and its key cannot be used together")]
+    Pair(#[source] rustls::Error),
+}
+
+/// The certificate in force.
+pub(crate) struct Tls {
+    files: TlsFiles,
+    acceptor: ArcSwap<Acceptor>,
+    looked: Mutex<(Instant, Option<SystemTime>)>,
+}
+
+/// `TlsAcceptor` cannot be swapped by itself.
+struct Acceptor(TlsAcceptor);
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    /// Reads the files.
+    pub(crate) fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+        let changed = changed(files);
+        let acceptor = Acceptor(acceptor(files)?);
+        Ok(Self {
+            files: files.clone(),
+            acceptor: ArcSwap::from_pointee(acceptor),
+            looked: Mutex::new((Instant::now(), changed)),
+        })
+    }
+
+    /// With the certificate in force. One that cannot be read leaves the one before in force.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        if self.is_due() {
+            match acceptor(&self.files) {
+                Ok(acceptor) => {
+                    info!(certificate = %self.files.certificate.display(), "the certificate was read again");
+                    self.acceptor.store(Arc::new(Acceptor(acceptor)));
+                }
+                Err(error) => {
+                    warn!(%error, "the certificate was changed and cannot be used; the one before stays in force");
+                }
+            }
+        }
+        self.acceptor.load().0.clone()
+    }
+
+    /// Whether the files changed since they were read.
+    fn is_due(&self) -> bool {
+        let mut looked = self.looked.lock().expect("nobody panics with it");
+        if looked.0.elapsed() < LOOK_EVERY {
+            return false;
+        }
+        let now = changed(&self.files);
+        let due = now.is_some() && now != looked.1;
+        *looked = (Instant::now(), now.or(looked.1));
+        due
+    }
+}
+
+/// The later of the two.
+fn changed(files: &TlsFiles) -> Option<SystemTime> {
+    let of = |path: &PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
+    of(&files.certificate).max(of(&files.key))
+}
+
+fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+    let read = |path: &PathBuf| fs::read(path).map_err(|source| TlsError::Read { path: path.clone(), source });
+    let empty = |path: &PathBuf, what| TlsError::Empty { path: path.clone(), what };
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(&files.certificate)?).filter_map(Result::ok).collect();
+    if chain.is_empty() {
+        return Err(empty(&files.certificate, "certificate"));
+    }
+    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(|_| empty(&files.key, "private key"))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Pair)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(TlsError::Pair)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
