@@ -15,12 +15,12 @@
 //     /executions       a choice "Condition" (event, group, all), a field "Event type", a box for each target, a button
 //                       "Set execution"; a table "Executions", a row for each
 //     /events           a table "Events", newest first, each a link
-//     an event's page   a region "Payload" with the decoded JSON; where it has failed, a button "Retry" for each target
+//     an event's page   a region "Payload" with the decoded JSON as code; where it has failed, a button "Retry"
 //     /workers          a table "Workers"
 //     /audit            a table "Audit", newest first: who, what, when
 //     /tokens           a table "Tokens"; fields "Name" and "Role", a button "Create token"; "Token" once
 //
-// The state and the tables change by themselves while a page is open.
+// The state and the tables change by themselves while a page is open. A session is a cookie with "session" in its name.
 
 /** The pages that the navigation leads to, by the names of its links. */
 export const PAGES = {
@@ -63,7 +63,7 @@ export function alert(page) {
     return page.getByRole("alert");
 }
 
-/** Where a session is asked for; `undefined` while nobody is logged in. */
+/** What the browser keeps of a session; none while nobody is logged in. */
 export async function sessionCookies(context) {
     return (await context.cookies()).filter(({ name }) => /session/i.test(name));
 }
@@ -127,6 +127,7 @@ export function failed(page, eventType) {
     return row(page, "Failed events", eventType);
 }
 
+/** From a row to the page of its event. */
 export async function openEvent(page, row) {
     await row.getByRole("link").first().click();
     await payload(page).waitFor();
@@ -134,6 +135,11 @@ export async function openEvent(page, row) {
 
 export function payload(page) {
     return page.getByRole("region", { name: "Payload" });
+}
+
+/** The payload as it can be read there, decoded. */
+export async function readPayload(page) {
+    return JSON.parse(await payload(page).getByRole("code").textContent());
 }
 
 export async function retry(page) {

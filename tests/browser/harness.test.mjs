@@ -13,7 +13,8 @@ import { Scene } from "./harness/scene.mjs";
 import { fault } from "./harness/signature.mjs";
 
 const STRICT = {
-    "content-security-policy": "default-src 'none'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "content-security-policy":
+        "default-src 'none'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",

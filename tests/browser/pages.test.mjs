@@ -1,6 +1,6 @@
-// Every page, as it looks in the dark and in the light, on a desk and on a telephone: nothing has to be scrolled sideways, nothing
-// serious is in the way of somebody who cannot see it or has no mouse, nothing comes from elsewhere, and what the headers
-// allow is not more than is needed. A picture of each is kept.
+// Every page, as it looks in the dark and in the light, on a desk and on a telephone: nothing has to be scrolled sideways,
+// nothing serious is in the way of somebody who cannot see it or has no mouse, nothing comes from elsewhere, and the headers
+// allow no more than is needed. A picture of each is kept.
 
 import assert from "node:assert/strict";
 import { after } from "node:test";

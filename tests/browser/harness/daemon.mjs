@@ -1,12 +1,12 @@
 // The real binary, in a folder of its own: started, asked by its own commands, and ended by a signal.
 //
-// Its log is kept in the folder of the results. Nothing of the caller's environment reaches it.
+// Its folder is among the results, where the log stays; the databases stay if it did not end well. Nothing of the caller's
+// environment reaches it.
 
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -44,15 +44,17 @@ export class Daemon {
     /**
      * Starts one and waits until it is ready.
      *
-     * @param {string} log the file that keeps what it says
+     * @param {string} folder where the results are: it works in `daemon` there
      */
-    static async start(log) {
+    static async start(folder) {
         const daemon = new Daemon();
-        daemon.#folder = await mkdtemp(join(tmpdir(), "postrider-browser."));
+        daemon.#folder = join(folder, "daemon");
+        await rm(daemon.#folder, { recursive: true, force: true });
+        await mkdir(daemon.#folder, { recursive: true });
+        daemon.store = await Store.create(join(daemon.#folder, "events.db"));
+        await writeFile(join(daemon.#folder, "postrider.toml"), CONFIG);
         try {
-            daemon.store = await Store.create(join(daemon.#folder, "events.db"));
-            await writeFile(join(daemon.#folder, "postrider.toml"), CONFIG);
-            await daemon.#run(log);
+            await daemon.#run();
         } catch (error) {
             await daemon.stop().catch(() => {});
             throw error;
@@ -63,6 +65,11 @@ export class Daemon {
     /** Where the console is, without a slash at the end. */
     get url() {
         return this.#url;
+    }
+
+    /** Whether it says that it can do its work. */
+    async ready() {
+        return (await fetch(`${this.#url}/readyz`, { signal: AbortSignal.timeout(PATIENCE) })).ok;
     }
 
     /** Runs one of the binary's commands beside the daemon and returns what it printed, which is JSON. */
@@ -76,10 +83,14 @@ export class Daemon {
         return JSON.parse(said);
     }
 
-    /** A new token of this role: `admin`, `operator` or `viewer`. */
+    /** A new token of this role, as it is shown this once: `admin`, `operator` or `viewer`. */
+    createToken(name, role) {
+        return this.command("token", "create", "--name", name, "--role", role);
+    }
+
+    /** The secret of a new token alone. */
     async token(name, role) {
-        const { token } = await this.command("token", "create", "--name", name, "--role", role);
-        return token;
+        return (await this.createToken(name, role)).token;
     }
 
     /** Waits until everything that was written is settled for a target, and committed. */
@@ -93,45 +104,52 @@ export class Daemon {
     /** Ends it as an operator would. Anything but an orderly end is an error. */
     async stop() {
         const child = this.#child;
-        try {
-            if (child && child.exitCode === null && child.signalCode === null) {
-                const exited = once(child, "exit");
-                child.kill("SIGTERM");
-                const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
-                await exited;
-                clearTimeout(timer);
-            }
-            if (child && child.exitCode !== 0) throw new Error(`the daemon ended with ${child.signalCode ?? child.exitCode}`);
-        } finally {
-            await rm(this.#folder, { recursive: true, force: true });
+        if (child.pid === undefined) return;
+        if (child.exitCode === null && child.signalCode === null) {
+            const exited = once(child, "exit");
+            child.kill("SIGTERM");
+            const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
+            await exited;
+            clearTimeout(timer);
         }
+        if (child.exitCode !== 0) {
+            throw new Error(`the daemon ended with ${child.signalCode ?? child.exitCode}; see ${this.#log}`);
+        }
+        await rename(this.#log, `${this.#folder}.log`);
+        await rm(this.#folder, { recursive: true });
+    }
+
+    get #log() {
+        return join(this.#folder, "log");
     }
 
     #options() {
         return { cwd: this.#folder, env: { PATH: process.env.PATH, USER: "browser" } };
     }
 
-    async #run(log) {
+    async #run() {
         const options = { ...this.#options(), stdio: ["ignore", "ignore", "pipe"] };
-        const child = (this.#child = spawn(BINARY, ["run", "--log-format", "json"], options));
-        // A test that is broken off leaves nobody behind.
-        process.once("exit", () => child.kill("SIGKILL"));
+        // However a test is broken off, it leaves no daemon behind.
+        const command = ["--pdeathsig", "KILL", "--", BINARY, "run", "--log-format", "json"];
+        const child = (this.#child = spawn("setpriv", command, options));
         await once(child, "spawn");
-        const kept = createWriteStream(log);
+        const kept = createWriteStream(this.#log);
         const lines = createInterface({ input: child.stderr });
+        let last = "nothing";
         const address = new Promise((resolve, reject) => {
             lines.on("line", (line) => {
                 kept.write(`${line}\n`);
+                last = line;
                 const heard = listensOn(line);
                 if (heard) resolve(heard);
             });
             lines.once("close", () => {
                 kept.end();
-                reject(new Error(`the daemon ended before it listened; its log is ${log}`));
+                reject(new Error(`the daemon ended before it listened; the last it said is: ${last}`));
             });
         });
         this.#url = `http://${await address}`;
-        await eventually("the daemon is ready", async () => (await fetch(`${this.#url}/readyz`)).ok);
+        await eventually("the daemon is ready", () => this.ready());
     }
 }
 
@@ -140,7 +158,7 @@ function listensOn(line) {
     try {
         return JSON.parse(line).address;
     } catch {
-        // A panic, or a warning of a library: it is in the log.
+        // A panic, or what setpriv says: it is in the log.
         return undefined;
     }
 }

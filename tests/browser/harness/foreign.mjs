@@ -46,7 +46,8 @@ export class Foreign {
  */
 export async function fallFor(visitor, url, action) {
     await visitor.page.goto(url);
-    const answer = visitor.page.waitForResponse((response) => response.url() === action && response.request().method() === "POST");
+    const posted = (response) => response.url() === action && response.request().method() === "POST";
+    const answer = visitor.page.waitForResponse(posted);
     await visitor.page.getByRole("button", { name: "Claim" }).click();
     return answer;
 }

@@ -27,7 +27,7 @@ export class Scene {
         try {
             scene.#folder = join(RESULTS, name);
             await mkdir(scene.#folder, { recursive: true });
-            scene.daemon = await Daemon.start(join(scene.#folder, "daemon.log"));
+            scene.daemon = await Daemon.start(scene.#folder);
             scene.browser = await Browser.open();
         } catch (error) {
             await scene.close().catch(() => {});
@@ -71,9 +71,12 @@ export class Scene {
         });
     }
 
-    /** Ends everything, whatever of it does not end well; the first trouble is told. */
+    /**
+     * Ends everything, whatever of it does not end well; the first trouble is told. The daemon goes first: no page that is open
+     * may keep it from ending.
+     */
     async close() {
-        const ends = [this.browser, this.daemon && { close: () => this.daemon.stop() }, ...this.#receivers];
+        const ends = [this.daemon && { close: () => this.daemon.stop() }, this.browser, ...this.#receivers];
         const troubles = [];
         for (const end of ends.filter(Boolean)) await end.close().catch((error) => troubles.push(error));
         if (troubles.length > 0) throw troubles[0];
