@@ -40,6 +40,14 @@ chaos:
 fuzz *ARGS:
     scripts/fuzz {{ARGS}}
 
+# The console in a real browser; behind it the files of some tests.
+browser *ARGS:
+    scripts/test-browser {{ARGS}}
+
+# Whatever the description of the API allows, and much that it does not.
+openapi *ARGS:
+    scripts/test-openapi {{ARGS}}
+
 # Exactly what CI runs.
 ci:
     .ci/run
