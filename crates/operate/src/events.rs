@@ -6,16 +6,16 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use domain::{
-    Concern, Event, EventKey, EventType, InstanceId, OutcomeKind, Position, Role, Router, Row, Start, TargetId,
-    Timestamp, TypeFilter, TypePattern,
+    Concern, Event, EventKey, EventType, InstanceId, OutcomeKind, Position, Role, Router, Row, SignedDuration, Start,
+    TargetId, Timestamp, TypeFilter, TypePattern,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use store::{AttemptFilter, EventStore, PageRequest, State};
+use store::{AttemptFilter, EventStore, HorizonSource, PageRequest, State};
 
 use crate::{
-    Caller, Known, OperateError, deliveries,
+    Caller, Known, OperateError, clock, deliveries,
     place::{instances, resolve},
 };
 
@@ -23,6 +23,8 @@ use crate::{
 const STEP: u32 = 1000;
 /// Steps of one page.
 const STEPS: usize = 20;
+/// How far the clock of a database may be before ours.
+const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 /// Bytes of payloads in one step.
 const STEP_BYTES: usize = 8 * 1024 * 1024;
 
@@ -187,7 +189,7 @@ pub async fn browse(
     let mut end = match (&browse.after_page, browse.before) {
         (Some(word), _) => key_of_word(word)?,
         (None, Some(place)) => EventKey::before(resolve(events, state, place).await?.position),
-        (None, None) => EventKey::after(events.probe().await?.head),
+        (None, None) => EventKey::after(end_of(events).await?),
     };
     let filter = filter(&browse.types);
     let mut found: Vec<EventLine> = Vec::new();
@@ -215,6 +217,14 @@ pub async fn browse(
         end = begin;
     }
     Ok(EventsPage { instance_id: instance, events: found, next: Some(key_as_word(&end)) })
+}
+
+/// Behind everything that is there. Where positions are times, the horizon lags behind what can be seen already, and somebody who
+/// looks wants to see it.
+async fn end_of(events: &EventStore) -> Result<Position, OperateError> {
+    let head = events.probe().await?.head;
+    let soon = clock::now().checked_add(AHEAD).ok().filter(|_| events.source() != HorizonSource::Sequence);
+    Ok(soon.map_or(head, |soon| head.max(Position::from_micros(soon.as_microsecond()))))
 }
 
 /// Every row behind `begin` and before `end`.

@@ -9,15 +9,15 @@ use serde_json::Value;
 /// How an act is made.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(default)]
-pub(super) struct Act {
+pub(super) struct Manner {
     /// Why, for the audit.
     reason: Option<String>,
     /// Only say what would come of it, and change nothing.
     dry_run: bool,
 }
 
-impl From<Act> for How {
-    fn from(act: Act) -> Self {
+impl From<Manner> for How {
+    fn from(act: Manner) -> Self {
         let reason = act.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
         Self { reason, dry_run: act.dry_run }
     }

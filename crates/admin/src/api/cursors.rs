@@ -5,7 +5,7 @@ use aide::axum::{
     routing::{get_with, post_with},
 };
 use axum::Json;
-use domain::{Role, Start};
+use domain::Start;
 use operate::{
     How,
     account::{Account, account},
@@ -16,31 +16,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    acts::{Act, Done},
+    acts::{Done, Manner},
     does,
-    extract::{Asked, Body, Desk, In},
+    extract::{Act, Asked, Body, Desk, In, Look},
 };
 use crate::{house::House, problem::Problem};
 
 pub(super) fn routes() -> ApiRouter<House> {
-    let act = Role::Operator;
     ApiRouter::new()
-        .api_route("/cursors", get_with(list, does("Every cursor, with how far it lags behind", Role::Viewer)))
-        .api_route("/targets/{target}/cursors", get_with(of_target, does("The cursors of one target", Role::Viewer)))
-        .api_route("/targets/{target}/pause", post_with(pause, does("Send nothing until it is resumed", act)))
-        .api_route("/targets/{target}/resume", post_with(resume, does("Go on where it was paused", act)))
-        .api_route("/targets/{target}/seek", post_with(seek, does("Put its cursors elsewhere, all or none", act)))
-        .api_route("/targets/{target}/skip", post_with(skip, does("Park the event at the head by hand", act)))
-        .api_route(
-            "/targets/{target}/halt",
-            post_with(halt, does("Stop until it is unhalted; a reason is needed", act)),
-        )
-        .api_route("/targets/{target}/unhalt", post_with(unhalt, does("Go on from where it was halted", act)))
-        .api_route("/targets/{target}/test", post_with(test, does("One signed call with a test event", act)))
-        .api_route(
-            "/targets/{target}/account",
-            get_with(accounts, does("What became of every event that concerns it", Role::Viewer)),
-        )
+        .api_route("/cursors", get_with(list, does("Every cursor, with how far it lags behind")))
+        .api_route("/targets/{target}/cursors", get_with(of_target, does("The cursors of one target")))
+        .api_route("/targets/{target}/pause", post_with(pause, does("Send nothing until it is resumed")))
+        .api_route("/targets/{target}/resume", post_with(resume, does("Go on where it was paused")))
+        .api_route("/targets/{target}/seek", post_with(seek, does("Put its cursors elsewhere, all or none")))
+        .api_route("/targets/{target}/skip", post_with(skip, does("Park the event at the head by hand")))
+        .api_route("/targets/{target}/halt", post_with(halt, does("Stop until it is unhalted; a reason is needed")))
+        .api_route("/targets/{target}/unhalt", post_with(unhalt, does("Go on from where it was halted")))
+        .api_route("/targets/{target}/test", post_with(test, does("One signed call with a test event")))
+        .api_route("/targets/{target}/account", get_with(accounts, does("What became of every event that concerns it")))
 }
 
 /// A target in a path.
@@ -61,14 +54,18 @@ struct HowMuch {
     removed: bool,
 }
 
-async fn list(desk: Desk, Asked(how): Asked<HowMuch>) -> Result<Json<Vec<Line>>, Problem> {
+async fn list(desk: Desk<Look>, Asked(how): Asked<HowMuch>) -> Result<Json<Vec<Line>>, Problem> {
     let operator = &desk.operator;
     let (overview, mut lines) = cursors::list(&operator.state, &desk.caller, how.removed).await?;
     cursors::measure(&operator.events, operator.max_event_age, &overview, &mut lines, how.count).await?;
     Ok(Json(lines))
 }
 
-async fn of_target(desk: Desk, In(of): In<OfTarget>, Asked(how): Asked<HowMuch>) -> Result<Json<Vec<Line>>, Problem> {
+async fn of_target(
+    desk: Desk<Look>,
+    In(of): In<OfTarget>,
+    Asked(how): Asked<HowMuch>,
+) -> Result<Json<Vec<Line>>, Problem> {
     let operator = &desk.operator;
     let (overview, mut lines) = cursors::list(&operator.state, &desk.caller, false).await?;
     let owner = overview.known.any(&of.target)?;
@@ -87,19 +84,18 @@ struct OnInstance {
     /// On this instance only; otherwise on every one where the target has a cursor.
     instance: Option<String>,
     #[serde(flatten)]
-    act: Act,
+    act: Manner,
 }
 
-async fn pause(desk: Desk, In(of): In<OfTarget>, Body(act): Body<Act>) -> Result<Json<Done>, Problem> {
+async fn pause(desk: Desk<Act>, In(of): In<OfTarget>, Body(act): Body<Manner>) -> Result<Json<Done>, Problem> {
     set_paused(desk, of, true, act).await
 }
 
-async fn resume(desk: Desk, In(of): In<OfTarget>, Body(act): Body<Act>) -> Result<Json<Done>, Problem> {
+async fn resume(desk: Desk<Act>, In(of): In<OfTarget>, Body(act): Body<Manner>) -> Result<Json<Done>, Problem> {
     set_paused(desk, of, false, act).await
 }
 
-async fn set_paused(desk: Desk, of: OfTarget, paused: bool, act: Act) -> Result<Json<Done>, Problem> {
-    desk.caller.must_be(Role::Operator)?;
+async fn set_paused(desk: Desk<Act>, of: OfTarget, paused: bool, act: Manner) -> Result<Json<Done>, Problem> {
     let (how, operator) = (How::from(act), &desk.operator);
     let places = (Some(&operator.events), &operator.state);
     let told = cursors::set_paused(&of.target, paused, &how, &desk.caller, places, operator.max_event_age).await?;
@@ -128,8 +124,7 @@ struct Sought {
     warnings: Vec<String>,
 }
 
-async fn seek(desk: Desk, In(of): In<OfTarget>, Body(seek): Body<Seek>) -> Result<Json<Sought>, Problem> {
-    desk.caller.must_be(Role::Operator)?;
+async fn seek(desk: Desk<Act>, In(of): In<OfTarget>, Body(seek): Body<Seek>) -> Result<Json<Sought>, Problem> {
     let (how, operator) = (How::from(seek.on.act), &desk.operator);
     let seek = cursors::Seek {
         target: of.target,
@@ -142,23 +137,20 @@ async fn seek(desk: Desk, In(of): In<OfTarget>, Body(seek): Body<Seek>) -> Resul
     Ok(Json(Sought { moved: sought.moved, warnings: sought.warnings }))
 }
 
-async fn skip(desk: Desk, In(of): In<OfTarget>, Body(on): Body<OnInstance>) -> Result<Json<Done>, Problem> {
-    desk.caller.must_be(Role::Operator)?;
+async fn skip(desk: Desk<Act>, In(of): In<OfTarget>, Body(on): Body<OnInstance>) -> Result<Json<Done>, Problem> {
     let how = How::from(on.act);
     let told = cursors::skip(&of.target, on.instance.as_deref(), &how, &desk.caller, desk.operator.places()).await?;
     Ok(Done::of(told))
 }
 
-async fn halt(desk: Desk, In(of): In<OfTarget>, Body(on): Body<OnInstance>) -> Result<Json<Done>, Problem> {
-    desk.caller.must_be(Role::Operator)?;
+async fn halt(desk: Desk<Act>, In(of): In<OfTarget>, Body(on): Body<OnInstance>) -> Result<Json<Done>, Problem> {
     let (how, operator) = (How::from(on.act), &desk.operator);
     let places = (Some(&operator.events), &operator.state);
     let (instance, age) = (on.instance.as_deref(), operator.max_event_age);
     Ok(Done::of(cursors::halt(&of.target, instance, &how, &desk.caller, places, age).await?))
 }
 
-async fn unhalt(desk: Desk, In(of): In<OfTarget>, Body(on): Body<OnInstance>) -> Result<Json<Done>, Problem> {
-    desk.caller.must_be(Role::Operator)?;
+async fn unhalt(desk: Desk<Act>, In(of): In<OfTarget>, Body(on): Body<OnInstance>) -> Result<Json<Done>, Problem> {
     let (how, operator) = (How::from(on.act), &desk.operator);
     let places = (Some(&operator.events), &operator.state);
     let (instance, age) = (on.instance.as_deref(), operator.max_event_age);
@@ -173,8 +165,7 @@ struct Test {
     event_type: Option<String>,
 }
 
-async fn test(desk: Desk, In(of): In<OfTarget>, Body(test): Body<Test>) -> Result<Json<Done>, Problem> {
-    desk.caller.must_be(Role::Operator)?;
+async fn test(desk: Desk<Act>, In(of): In<OfTarget>, Body(test): Body<Test>) -> Result<Json<Done>, Problem> {
     let event_type = test.event_type.as_deref().unwrap_or(TEST);
     let operator = &desk.operator;
     let tested = test_call(&of.target, event_type, &desk.caller, &operator.state, &operator.deliverer).await?;
@@ -194,7 +185,7 @@ struct Stretch {
 }
 
 async fn accounts(
-    desk: Desk,
+    desk: Desk<Look>,
     In(of): In<OfTarget>,
     Asked(stretch): Asked<Stretch>,
 ) -> Result<Json<Vec<Account>>, Problem> {

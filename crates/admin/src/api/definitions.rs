@@ -5,7 +5,7 @@ use aide::axum::{
     routing::{get_with, post_with},
 };
 use axum::Json;
-use domain::{Condition, Execution, ExecutionTarget, Position, Role, Source, Start, Target, TypePattern};
+use domain::{Condition, Execution, ExecutionTarget, Position, Source, Start, Target, TypePattern};
 use operate::{
     Change, Edit, Keys, Known, OperateError,
     definitions::{TargetSettings, target_json},
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::{
     cursors::OfTarget,
     does,
-    extract::{Asked, Body, Desk, In},
+    extract::{Asked, Body, Define, Desk, In, Look},
 };
 use crate::{house::House, problem::Problem};
 
@@ -26,28 +26,24 @@ use crate::{house::House, problem::Problem};
 const REQUEST: &str = "the request";
 
 pub(super) fn routes() -> ApiRouter<House> {
-    let define = Role::Admin;
     ApiRouter::new()
         .api_route(
             "/targets",
-            get_with(list, does("Every target", Role::Viewer))
-                .post_with(create, does("Create a target; its signing key is shown this once", define)),
+            get_with(list, does("Every target"))
+                .post_with(create, does("Create a target; its signing key is shown this once")),
         )
         .api_route(
             "/targets/{target}",
-            get_with(show, does("One target", Role::Viewer))
-                .patch_with(update, does("Change a target; what is left out stays", define))
-                .delete_with(delete, does("Delete a target; its cursors and failed events stay", define)),
+            get_with(show, does("One target"))
+                .patch_with(update, does("Change a target; what is left out stays"))
+                .delete_with(delete, does("Delete a target; its cursors and failed events stay")),
         )
-        .api_route(
-            "/targets/{target}/rotate-key",
-            post_with(rotate_key, does("A new signing key beside the old one", define)),
-        )
+        .api_route("/targets/{target}/rotate-key", post_with(rotate_key, does("A new signing key beside the old one")))
         .api_route(
             "/executions",
-            get_with(executions, does("Every execution", Role::Viewer))
-                .put_with(set_execution, does("Set which targets are called for a condition", define))
-                .delete_with(delete_execution, does("Remove an execution; its targets stay", define)),
+            get_with(executions, does("Every execution"))
+                .put_with(set_execution, does("Set which targets are called for a condition"))
+                .delete_with(delete_execution, does("Remove an execution; its targets stay")),
         )
 }
 
@@ -55,12 +51,12 @@ fn shown(target: &Target) -> Value {
     target_json(target, &target.endpoint.without_query())
 }
 
-async fn list(desk: Desk) -> Result<Json<Vec<Value>>, Problem> {
+async fn list(desk: Desk<Look>) -> Result<Json<Vec<Value>>, Problem> {
     let known = Known::read(&desk.operator.state, &desk.caller).await?;
     Ok(Json(known.targets().map(shown).collect()))
 }
 
-async fn show(desk: Desk, In(of): In<OfTarget>) -> Result<Json<Value>, Problem> {
+async fn show(desk: Desk<Look>, In(of): In<OfTarget>) -> Result<Json<Value>, Problem> {
     let known = Known::read(&desk.operator.state, &desk.caller).await?;
     Ok(Json(shown(known.target(&of.target)?)))
 }
@@ -102,8 +98,7 @@ struct NewTarget {
     settings: TargetSettings,
 }
 
-async fn create(desk: Desk, Body(new): Body<NewTarget>) -> Result<Json<Changed>, Problem> {
-    desk.caller.must_be(Role::Admin)?;
+async fn create(desk: Desk<Define>, Body(new): Body<NewTarget>) -> Result<Json<Changed>, Problem> {
     let (state, operator) = (&desk.operator.state, &desk.operator);
     let (Some(name), Some(endpoint)) = (&new.settings.name, &new.settings.endpoint) else {
         return Err(Problem::invalid("settings.name and settings.endpoint are needed"));
@@ -139,8 +134,11 @@ struct Update {
     settings: TargetSettings,
 }
 
-async fn update(desk: Desk, In(of): In<OfTarget>, Body(update): Body<Update>) -> Result<Json<Changed>, Problem> {
-    desk.caller.must_be(Role::Admin)?;
+async fn update(
+    desk: Desk<Define>,
+    In(of): In<OfTarget>,
+    Body(update): Body<Update>,
+) -> Result<Json<Changed>, Problem> {
     let edit = edit(&desk, Keys::All, update.dry_run).await?;
     let mut target = edit.target(&of.target)?.clone();
     update.settings.put_into(&mut target)?;
@@ -157,8 +155,11 @@ struct OnlyAsked {
     dry_run: bool,
 }
 
-async fn delete(desk: Desk, In(of): In<OfTarget>, Asked(only): Asked<OnlyAsked>) -> Result<Json<Changed>, Problem> {
-    desk.caller.must_be(Role::Admin)?;
+async fn delete(
+    desk: Desk<Define>,
+    In(of): In<OfTarget>,
+    Asked(only): Asked<OnlyAsked>,
+) -> Result<Json<Changed>, Problem> {
     let edit = edit(&desk, Keys::ThatOpen, only.dry_run).await?;
     let target = edit.target(&of.target)?;
     let id = target.id.to_string();
@@ -179,8 +180,11 @@ struct Rotate {
     dry_run: bool,
 }
 
-async fn rotate_key(desk: Desk, In(of): In<OfTarget>, Body(rotate): Body<Rotate>) -> Result<Json<Changed>, Problem> {
-    desk.caller.must_be(Role::Admin)?;
+async fn rotate_key(
+    desk: Desk<Define>,
+    In(of): In<OfTarget>,
+    Body(rotate): Body<Rotate>,
+) -> Result<Json<Changed>, Problem> {
     let grace = rotate.grace_seconds.unwrap_or(86_400);
     // What ends at once need not be readable.
     let keys = if grace == 0 { Keys::ThatOpen } else { Keys::All };
@@ -203,13 +207,13 @@ async fn rotate_key(desk: Desk, In(of): In<OfTarget>, Body(rotate): Body<Rotate>
     finish(&desk, plan, Some(id), generated, rotate.dry_run).await
 }
 
-async fn edit(desk: &Desk, keys: Keys, dry_run: bool) -> Result<Edit<'_>, Problem> {
+async fn edit<M>(desk: &Desk<M>, keys: Keys, dry_run: bool) -> Result<Edit<'_>, Problem> {
     let operator = &desk.operator;
     Ok(Edit::begin(&operator.state, &operator.files, &desk.caller, REQUEST, keys, dry_run).await?)
 }
 
-async fn finish(
-    desk: &Desk,
+async fn finish<M>(
+    desk: &Desk<M>,
     plan: operate::Plan,
     target_id: Option<String>,
     signing_key: Option<String>,
@@ -222,7 +226,7 @@ async fn finish(
     Ok(Json(Changed { target_id, signing_key, changes: plan.changes, warnings: plan.warnings, dry_run }))
 }
 
-async fn executions(desk: Desk) -> Result<Json<Vec<Value>>, Problem> {
+async fn executions(desk: Desk<Look>) -> Result<Json<Vec<Value>>, Problem> {
     let edit = edit(&desk, Keys::ThatOpen, false).await?;
     let all = edit.executions().map(|execution| {
         let targets: Vec<Value> = (execution.targets.iter())
@@ -275,8 +279,7 @@ struct SetExecution {
     dry_run: bool,
 }
 
-async fn set_execution(desk: Desk, Body(set): Body<SetExecution>) -> Result<Json<Changed>, Problem> {
-    desk.caller.must_be(Role::Admin)?;
+async fn set_execution(desk: Desk<Define>, Body(set): Body<SetExecution>) -> Result<Json<Changed>, Problem> {
     let edit = edit(&desk, Keys::ThatOpen, set.dry_run).await?;
     let named = |name: &str| {
         let by_id = edit.targets().find(|target| target.id.as_str() == name);
@@ -310,8 +313,7 @@ struct OfExecution {
     dry_run: bool,
 }
 
-async fn delete_execution(desk: Desk, Asked(of): Asked<OfExecution>) -> Result<Json<Changed>, Problem> {
-    desk.caller.must_be(Role::Admin)?;
+async fn delete_execution(desk: Desk<Define>, Asked(of): Asked<OfExecution>) -> Result<Json<Changed>, Problem> {
     let edit = edit(&desk, Keys::ThatOpen, of.dry_run).await?;
     let instance = desk.caller.narrow(of.instance.map(Into::into))?;
     let plan = edit.delete_execution(&of.condition, instance.as_ref())?;

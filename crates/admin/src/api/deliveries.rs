@@ -5,7 +5,7 @@ use aide::axum::{
     routing::{get_with, post_with},
 };
 use axum::Json;
-use domain::{OutcomeKind, Role};
+use domain::OutcomeKind;
 use operate::{
     How,
     deliveries::{self, Line, Whole},
@@ -14,22 +14,19 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    acts::{Act, Done},
+    acts::{Done, Manner},
     does,
-    extract::{Asked, Body, Desk, In},
+    extract::{Act, Asked, Body, Desk, In, Look},
 };
 use crate::{house::House, problem::Problem};
 
 pub(super) fn routes() -> ApiRouter<House> {
     ApiRouter::new()
-        .api_route("/deliveries", get_with(list, does("The last attempts, the latest first", Role::Viewer)))
-        .api_route(
-            "/deliveries/{id}",
-            get_with(show, does("One attempt, with the beginning of its answer", Role::Operator)),
-        )
+        .api_route("/deliveries", get_with(list, does("The last attempts, the latest first")))
+        .api_route("/deliveries/{id}", get_with(show, does("One attempt, with the beginning of its answer")))
         .api_route(
             "/deliveries/{id}/resend",
-            post_with(resend, does("Send the event of an attempt again; the cursor does not move", Role::Operator)),
+            post_with(resend, does("Send the event of an attempt again; the cursor does not move")),
         )
 }
 
@@ -48,7 +45,7 @@ struct Which {
     limit: Option<u32>,
 }
 
-async fn list(desk: Desk, Asked(which): Asked<Which>) -> Result<Json<Vec<Line>>, Problem> {
+async fn list(desk: Desk<Look>, Asked(which): Asked<Which>) -> Result<Json<Vec<Line>>, Problem> {
     let limit = which.limit.unwrap_or(100).clamp(1, 1000);
     let Which { target, instance, outcome, .. } = which;
     let which = deliveries::Which { target, instance, outcome, limit };
@@ -62,14 +59,12 @@ struct OfAttempt {
     id: i64,
 }
 
-async fn show(desk: Desk, In(of): In<OfAttempt>) -> Result<Json<Whole>, Problem> {
+async fn show(desk: Desk<Act>, In(of): In<OfAttempt>) -> Result<Json<Whole>, Problem> {
     // What was answered may say anything, also what was sent.
-    desk.caller.must_be(Role::Operator)?;
     Ok(Json(deliveries::show(of.id, &desk.caller, &desk.operator.state).await?))
 }
 
-async fn resend(desk: Desk, In(of): In<OfAttempt>, Body(act): Body<Act>) -> Result<Json<Done>, Problem> {
-    desk.caller.must_be(Role::Operator)?;
+async fn resend(desk: Desk<Act>, In(of): In<OfAttempt>, Body(act): Body<Manner>) -> Result<Json<Done>, Problem> {
     let how = How::from(act);
     Ok(Done::of(deliveries::resend(of.id, how.dry_run, &desk.caller, desk.operator.places()).await?))
 }

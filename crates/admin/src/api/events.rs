@@ -2,25 +2,22 @@
 
 use aide::axum::{ApiRouter, routing::get_with};
 use axum::Json;
-use domain::{Role, Start, TypePattern};
+use domain::{Start, TypePattern};
 use operate::events::{self, Browse, EventsPage, WholeEvent};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
     does,
-    extract::{Asked, Desk, In},
+    extract::{Asked, Desk, In, Look},
 };
 use crate::{house::House, problem::Problem};
 
 pub(super) fn routes() -> ApiRouter<House> {
     ApiRouter::new()
-        .api_route("/events", get_with(list, does("A page of the store, the latest event first", Role::Viewer)))
-        .api_route(
-            "/events/{key}",
-            get_with(show, does("One event, and what became of it; its payload for operators", Role::Viewer)),
-        )
-        .api_route("/instances", get_with(instances, does("The instances that have events", Role::Viewer)))
+        .api_route("/events", get_with(list, does("A page of the store, the latest event first")))
+        .api_route("/events/{key}", get_with(show, does("One event, and what became of it; its payload for operators")))
+        .api_route("/instances", get_with(instances, does("The instances that have events")))
 }
 
 /// Which events; what is left out does not narrow.
@@ -46,7 +43,7 @@ struct Which {
     limit: Option<usize>,
 }
 
-async fn list(desk: Desk, Asked(which): Asked<Which>) -> Result<Json<EventsPage>, Problem> {
+async fn list(desk: Desk<Look>, Asked(which): Asked<Which>) -> Result<Json<EventsPage>, Problem> {
     let browse = Browse {
         instance: which.instance,
         types: which.event_type.into_iter().collect(),
@@ -66,11 +63,11 @@ struct OfEvent {
     key: String,
 }
 
-async fn show(desk: Desk, In(of): In<OfEvent>) -> Result<Json<WholeEvent>, Problem> {
+async fn show(desk: Desk<Look>, In(of): In<OfEvent>) -> Result<Json<WholeEvent>, Problem> {
     Ok(Json(events::show(&of.key, &desk.caller, desk.operator.places()).await?))
 }
 
-async fn instances(desk: Desk) -> Result<Json<Vec<String>>, Problem> {
+async fn instances(desk: Desk<Look>) -> Result<Json<Vec<String>>, Problem> {
     let known = events::list_instances(&desk.caller, &desk.operator.events).await?;
     Ok(Json(known.iter().map(ToString::to_string).collect()))
 }

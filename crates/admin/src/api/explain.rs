@@ -2,7 +2,7 @@
 
 use aide::axum::{ApiRouter, routing::get_with};
 use axum::Json;
-use domain::{Role, Start};
+use domain::Start;
 use operate::explain::{self, Answer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,19 +11,16 @@ use serde_json::Value;
 use super::{
     cursors::OfTarget,
     does,
-    extract::{Asked, Desk, In},
+    extract::{Asked, Desk, In, Look},
 };
 use crate::{house::House, problem::Problem};
 
 pub(super) fn routes() -> ApiRouter<House> {
     ApiRouter::new()
-        .api_route(
-            "/explain",
-            get_with(event, does("Which execution an event type fires, and whom that calls", Role::Viewer)),
-        )
+        .api_route("/explain", get_with(event, does("Which execution an event type fires, and whom that calls")))
         .api_route(
             "/targets/{target}/explain",
-            get_with(range, does("What a target would receive between two places, and why", Role::Viewer)),
+            get_with(range, does("What a target would receive between two places, and why")),
         )
 }
 
@@ -36,7 +33,7 @@ struct OfType {
     instance: Option<String>,
 }
 
-async fn event(desk: Desk, Asked(of): Asked<OfType>) -> Result<Json<Value>, Problem> {
+async fn event(desk: Desk<Look>, Asked(of): Asked<OfType>) -> Result<Json<Value>, Problem> {
     let explained =
         explain::event(&of.event_type, of.instance.map(Into::into), &desk.caller, &desk.operator.state).await?;
     let value = serde_json::to_value(explained);
@@ -68,7 +65,11 @@ struct Explained {
     warnings: Vec<String>,
 }
 
-async fn range(desk: Desk, In(of): In<OfTarget>, Asked(stretch): Asked<Stretch>) -> Result<Json<Explained>, Problem> {
+async fn range(
+    desk: Desk<Look>,
+    In(of): In<OfTarget>,
+    Asked(stretch): Asked<Stretch>,
+) -> Result<Json<Explained>, Problem> {
     let Stretch { from, to, instance, limit } = stretch;
     let (limit, operator) = (limit.unwrap_or(100).clamp(1, 1000), &desk.operator);
     let (places, age) = (operator.places(), operator.max_event_age);

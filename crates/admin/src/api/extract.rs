@@ -1,10 +1,13 @@
 //! What a request brings, read so that a mistake is answered with a sentence.
 
+use std::marker::PhantomData;
+
 use aide::{OperationInput, generate::GenContext, openapi::Operation};
 use axum::{
     Extension, Json,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
 };
+use domain::Role;
 use http::request::Parts;
 use operate::{Caller, Operator};
 use schemars::JsonSchema;
@@ -21,10 +24,39 @@ pub(super) struct Asked<T>(pub(super) T);
 /// What stands in the path.
 pub(super) struct In<T>(pub(super) T);
 
-/// Who asks, and what there is to manage.
-pub(super) struct Desk {
+/// Who asks, and what there is to manage: only for who may do what `M` says. It comes first among what a handler takes, so that
+/// somebody who may not is refused whatever else they sent.
+pub(super) struct Desk<M> {
     pub(super) caller: Caller,
     pub(super) operator: Operator,
+    may: PhantomData<M>,
+}
+
+/// What somebody may.
+pub(super) trait May: Send + Sync {
+    /// At least.
+    const ROLE: Role;
+}
+
+/// Looking at how things stand.
+pub(super) struct Look;
+
+/// Acting on cursors, failed events and targets.
+pub(super) struct Act;
+
+/// Defining targets, executions and tokens.
+pub(super) struct Define;
+
+impl May for Look {
+    const ROLE: Role = Role::Viewer;
+}
+
+impl May for Act {
+    const ROLE: Role = Role::Operator;
+}
+
+impl May for Define {
+    const ROLE: Role = Role::Admin;
 }
 
 impl<T: DeserializeOwned + Send> FromRequest<House> for Body<T> {
@@ -55,13 +87,14 @@ impl<T: DeserializeOwned + Send> FromRequestParts<House> for In<T> {
     }
 }
 
-impl FromRequestParts<House> for Desk {
+impl<M: May> FromRequestParts<House> for Desk<M> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, house: &House) -> Result<Self, Problem> {
         let caller = Extension::<Caller>::from_request_parts(parts, house).await;
         let Extension(caller) = caller.map_err(|_| Problem::unauthenticated())?;
-        Ok(Self { caller, operator: house.operator()?.clone() })
+        caller.must_be(M::ROLE)?;
+        Ok(Self { caller, operator: house.operator()?.clone(), may: PhantomData })
     }
 }
 
@@ -83,4 +116,9 @@ impl<T: JsonSchema> OperationInput for In<T> {
     }
 }
 
-impl OperationInput for Desk {}
+/// The description says who may, from what the handler takes.
+impl<M: May> OperationInput for Desk<M> {
+    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
+        operation.description = Some(format!("Takes the role {}, or more.", M::ROLE));
+    }
+}

@@ -5,7 +5,7 @@ use aide::axum::{
     routing::{get_with, post_with},
 };
 use axum::Json;
-use domain::{FailedStatus, Role, Timestamp, TypePattern};
+use domain::{FailedStatus, Timestamp, TypePattern};
 use operate::{
     How,
     failed::{self, Line, Narrow},
@@ -14,21 +14,20 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    acts::{Act, Done},
+    acts::{Done, Manner},
     cursors::OfTarget,
     does,
-    extract::{Asked, Body, Desk, In},
+    extract::{Act, Asked, Body, Desk, In, Look},
 };
 use crate::{house::House, problem::Problem};
 
 pub(super) fn routes() -> ApiRouter<House> {
-    let act = Role::Operator;
     ApiRouter::new()
-        .api_route("/failed", get_with(list, does("Failed events, by target and key", Role::Viewer)))
-        .api_route("/targets/{target}/failed/retry", post_with(retry, does("Send failed events again", act)))
+        .api_route("/failed", get_with(list, does("Failed events, by target and key")))
+        .api_route("/targets/{target}/failed/retry", post_with(retry, does("Send failed events again")))
         .api_route(
             "/targets/{target}/failed/discard",
-            post_with(discard, does("Give failed events up for good; a reason is needed", act)),
+            post_with(discard, does("Give failed events up for good; a reason is needed")),
         )
 }
 
@@ -112,7 +111,7 @@ struct Looked {
     limit: Option<usize>,
 }
 
-async fn list(desk: Desk, Asked(looked): Asked<Looked>) -> Result<Json<Vec<Line>>, Problem> {
+async fn list(desk: Desk<Look>, Asked(looked): Asked<Looked>) -> Result<Json<Vec<Line>>, Problem> {
     // A query cannot be nested: its numbers would be texts.
     let Looked { target, removed, instance, aggregate, sequence, event_type, since, until, error, status, limit } =
         looked;
@@ -131,7 +130,7 @@ struct Chosen {
     #[serde(flatten)]
     which: Which,
     #[serde(flatten)]
-    act: Act,
+    act: Manner,
 }
 
 impl Chosen {
@@ -146,14 +145,12 @@ impl Chosen {
     }
 }
 
-async fn retry(desk: Desk, In(of): In<OfTarget>, Body(chosen): Body<Chosen>) -> Result<Json<Done>, Problem> {
-    desk.caller.must_be(Role::Operator)?;
+async fn retry(desk: Desk<Act>, In(of): In<OfTarget>, Body(chosen): Body<Chosen>) -> Result<Json<Done>, Problem> {
     let (narrow, how) = chosen.checked()?;
     Ok(Done::of(failed::retry(&of.target, narrow, &how, &desk.caller, &desk.operator.state).await?))
 }
 
-async fn discard(desk: Desk, In(of): In<OfTarget>, Body(chosen): Body<Chosen>) -> Result<Json<Done>, Problem> {
-    desk.caller.must_be(Role::Operator)?;
+async fn discard(desk: Desk<Act>, In(of): In<OfTarget>, Body(chosen): Body<Chosen>) -> Result<Json<Done>, Problem> {
     let (narrow, how) = chosen.checked()?;
     Ok(Done::of(failed::discard(&of.target, narrow, &how, &desk.caller, &desk.operator.state).await?))
 }

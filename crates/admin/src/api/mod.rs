@@ -1,7 +1,7 @@
 //! postrider's own API under `/api/v1`: everything that the command line can do, in the words of its JSON.
 //!
 //! Each handler reads what the request brings, asks `operate`, and gives back what that says. Looking takes a viewer, acting an
-//! operator, and defining an admin; the handlers say so themselves, and the description says it of each.
+//! operator, and defining an admin; each says so by the desk that it takes, and the description says it of each.
 
 mod acts;
 mod cursors;
@@ -20,7 +20,6 @@ use aide::{
     transform::TransformOperation,
 };
 use axum::Router;
-use domain::Role;
 
 use crate::house::House;
 
@@ -63,7 +62,7 @@ pub(crate) fn routes() -> (Router<House>, OpenApi) {
     (routes, description)
 }
 
-/// What a handler does, and who may.
-fn does(what: &'static str, who: Role) -> impl Fn(TransformOperation<'_>) -> TransformOperation<'_> {
-    move |operation| operation.summary(what).description(&format!("Takes the role {who}, or more."))
+/// What a handler does. Who may, it says by what it takes ([`extract::Desk`]).
+fn does(what: &'static str) -> impl Fn(TransformOperation<'_>) -> TransformOperation<'_> {
+    move |operation| operation.summary(what)
 }

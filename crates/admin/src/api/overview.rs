@@ -3,32 +3,26 @@
 use aide::axum::{ApiRouter, routing::get_with};
 use axum::Json;
 use domain::{Position, Role, Timestamp};
-use operate::{Act, Daemon, words};
+use operate::{Daemon, words};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     does,
-    extract::{Asked, Desk},
+    extract::{Asked, Desk, Look},
 };
 use crate::{house::House, problem::Problem};
 
 pub(super) fn routes() -> ApiRouter<House> {
     ApiRouter::new()
-        .api_route(
-            "/workers",
-            get_with(workers, does("Every daemon, and how many targets it has leased", Role::Viewer)),
-        )
-        .api_route(
-            "/horizon",
-            get_with(horizon, does("How far the store is read, and who holds it back", Role::Viewer)),
-        )
-        .api_route("/audit", get_with(audit, does("What operators did, the latest first", Role::Viewer)))
-        .api_route("/whoami", get_with(whoami, does("Whose token this is", Role::Viewer)))
+        .api_route("/workers", get_with(workers, does("Every daemon, and how many targets it has leased")))
+        .api_route("/horizon", get_with(horizon, does("How far the store is read, and who holds it back")))
+        .api_route("/audit", get_with(audit, does("What operators did, the latest first")))
+        .api_route("/whoami", get_with(whoami, does("Whose token this is")))
 }
 
 /// Daemons are the house's: who is bound to an instance is not told of them.
-async fn workers(desk: Desk) -> Result<Json<Vec<Daemon>>, Problem> {
+async fn workers(desk: Desk<Look>) -> Result<Json<Vec<Daemon>>, Problem> {
     if desk.caller.instance.is_some() {
         return Ok(Json(Vec::new()));
     }
@@ -50,7 +44,7 @@ struct Horizon {
     writers: Vec<String>,
 }
 
-async fn horizon(desk: Desk) -> Result<Json<Horizon>, Problem> {
+async fn horizon(desk: Desk<Look>) -> Result<Json<Horizon>, Problem> {
     let probe = desk.operator.events.probe().await?;
     let mark = desk.operator.state.horizon().await?;
     let mut writers = probe.writers;
@@ -82,10 +76,10 @@ struct WhichActs {
     limit: Option<u32>,
 }
 
-async fn audit(desk: Desk, Asked(which): Asked<WhichActs>) -> Result<Json<Vec<Act>>, Problem> {
+async fn audit(desk: Desk<Look>, Asked(which): Asked<WhichActs>) -> Result<Json<Vec<operate::Act>>, Problem> {
     let limit = which.limit.unwrap_or(100).clamp(1, 1000);
     let (caller, state) = (&desk.caller, &desk.operator.state);
-    Ok(Json(Act::list(which.target.as_deref(), which.act, which.since, limit, caller, state).await?))
+    Ok(Json(operate::Act::list(which.target.as_deref(), which.act, which.since, limit, caller, state).await?))
 }
 
 /// Who asks.
@@ -100,7 +94,7 @@ struct Whoami {
     instance: Option<String>,
 }
 
-async fn whoami(desk: Desk) -> Json<Whoami> {
+async fn whoami(desk: Desk<Look>) -> Json<Whoami> {
     let instance = desk.caller.instance.map(|instance| instance.to_string());
     Json(Whoami { name: desk.caller.name, role: desk.caller.role, instance })
 }

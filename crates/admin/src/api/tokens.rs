@@ -13,7 +13,7 @@ use store::{NewToken, Token};
 
 use super::{
     does,
-    extract::{Body, Desk, In},
+    extract::{Body, Define, Desk, In},
 };
 use crate::{house::House, problem::Problem};
 
@@ -21,10 +21,10 @@ pub(super) fn routes() -> ApiRouter<House> {
     ApiRouter::new()
         .api_route(
             "/tokens",
-            get_with(list, does("Every token, without its secret", Role::Admin))
-                .post_with(create, does("Make a token; its secret is shown this once", Role::Admin)),
+            get_with(list, does("Every token, without its secret"))
+                .post_with(create, does("Make a token; its secret is shown this once")),
         )
-        .api_route("/tokens/{name}", delete_with(revoke, does("Make a token worth nothing", Role::Admin)))
+        .api_route("/tokens/{name}", delete_with(revoke, does("Make a token worth nothing")))
 }
 
 /// A token as it is listed.
@@ -67,8 +67,7 @@ impl Line {
     }
 }
 
-async fn list(desk: Desk) -> Result<Json<Vec<Line>>, Problem> {
-    desk.caller.must_be(Role::Admin)?;
+async fn list(desk: Desk<Define>) -> Result<Json<Vec<Line>>, Problem> {
     let tokens = desk.operator.state.tokens().await?.into_iter();
     Ok(Json(tokens.filter(|token| desk.caller.owns(token.instance.as_ref())).map(Line::of).collect()))
 }
@@ -97,8 +96,7 @@ struct Made {
     line: Line,
 }
 
-async fn create(desk: Desk, Body(wanted): Body<Wanted>) -> Result<Json<Made>, Problem> {
-    desk.caller.must_be(Role::Admin)?;
+async fn create(desk: Desk<Define>, Body(wanted): Body<Wanted>) -> Result<Json<Made>, Problem> {
     let name = wanted.name.trim();
     if name.is_empty() || name.chars().count() > 200 || name.contains(char::is_control) {
         return Err(Problem::invalid("a name of 1 to 200 characters is needed"));
@@ -123,8 +121,7 @@ struct Revoked {
     revoked: bool,
 }
 
-async fn revoke(desk: Desk, In(of): In<OfToken>) -> Result<Json<Revoked>, Problem> {
-    desk.caller.must_be(Role::Admin)?;
+async fn revoke(desk: Desk<Define>, In(of): In<OfToken>) -> Result<Json<Revoked>, Problem> {
     let own = desk.caller.instance.as_ref();
     if !desk.operator.state.revoke_token(&of.name, own, desk.caller.by()).await? {
         return Err(OperateError::NotFound(format!("there is no token {:?} in force", of.name)).into());

@@ -1,5 +1,6 @@
 //! The binary, as a person at a terminal or a script meets it.
 
+mod admin;
 mod bad_config;
 mod daemon;
 mod demo;

@@ -12,7 +12,7 @@ mod crash;
 mod crash_failures;
 mod crash_standby;
 mod crash_stop;
-mod daemon;
+pub mod daemon;
 mod database;
 mod database_failover;
 mod edits;

@@ -1,0 +1,9 @@
+//! Managing a running daemon over HTTP, on both databases.
+
+mod acts;
+mod definitions;
+mod door;
+mod isolation;
+mod listening;
+mod looking;
+mod scene;
