@@ -20,6 +20,7 @@ mod house;
 mod listen;
 mod openapi;
 mod problem;
+mod zitadel;
 
 use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
 
