@@ -4,6 +4,8 @@
 
 pub(crate) mod errors;
 pub(crate) mod json;
+pub(crate) mod messages;
+pub(crate) mod methods;
 
 /// Which of ZITADEL's action services is spoken to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
