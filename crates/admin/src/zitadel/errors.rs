@@ -23,6 +23,8 @@ pub(crate) enum Code {
     AlreadyExists,
     /// The caller may not.
     PermissionDenied,
+    /// Too much was asked at once.
+    ResourceExhausted,
     /// What is defined stands in the way.
     FailedPrecondition,
     /// There is no such call, or not in this form.
@@ -44,6 +46,7 @@ impl Code {
             Self::NotFound => 5,
             Self::AlreadyExists => 6,
             Self::PermissionDenied => 7,
+            Self::ResourceExhausted => 8,
             Self::FailedPrecondition => 9,
             Self::Unimplemented => 12,
             Self::Internal => 13,
@@ -60,6 +63,7 @@ impl Code {
             Self::NotFound => "not_found",
             Self::AlreadyExists => "already_exists",
             Self::PermissionDenied => "permission_denied",
+            Self::ResourceExhausted => "resource_exhausted",
             Self::FailedPrecondition => "failed_precondition",
             Self::Unimplemented => "unimplemented",
             Self::Internal => "internal",
@@ -76,6 +80,7 @@ impl Code {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::AlreadyExists => StatusCode::CONFLICT,
             Self::PermissionDenied => StatusCode::FORBIDDEN,
+            Self::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
             Self::Unimplemented => StatusCode::NOT_IMPLEMENTED,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -123,18 +128,51 @@ pub(crate) enum Protocol {
     Connect,
 }
 
+impl Protocol {
+    /// That of a path, if it is one of this API's or looks like one.
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        if path.starts_with("/zitadel.") {
+            Some(Self::Connect)
+        } else if ["/v2/", "/v2beta/"].iter().any(|prefix| path.starts_with(prefix)) {
+            Some(Self::Rest)
+        } else {
+            None
+        }
+    }
+}
+
+/// A refusal by whoever stands before these routes, in the words of the protocol that a path belongs to. `None`: it belongs to
+/// neither.
+pub(crate) fn refusal(path: &str, status: StatusCode, sentence: &str) -> Option<Response> {
+    let code = match status {
+        StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+        StatusCode::FORBIDDEN => Code::PermissionDenied,
+        StatusCode::NOT_FOUND => Code::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Code::Unimplemented,
+        StatusCode::TOO_MANY_REQUESTS => Code::ResourceExhausted,
+        StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
+        status if status.is_client_error() => Code::InvalidArgument,
+        _ => Code::Internal,
+    };
+    let mut response = ApiError::new(code, sentence).answer(Protocol::of(path)?);
+    *response.status_mut() = status;
+    Some(response)
+}
+
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
+    use serde_json::Value;
 
     use super::*;
 
-    const ALL: [Code; 10] = [
+    const ALL: [Code; 11] = [
         Code::InvalidArgument,
         Code::DeadlineExceeded,
         Code::NotFound,
         Code::AlreadyExists,
         Code::PermissionDenied,
+        Code::ResourceExhausted,
         Code::FailedPrecondition,
         Code::Unimplemented,
         Code::Internal,
@@ -154,6 +192,7 @@ mod tests {
                 "5 not_found 404",
                 "6 already_exists 409",
                 "7 permission_denied 403",
+                "8 resource_exhausted 429",
                 "9 failed_precondition 400",
                 "12 unimplemented 501",
                 "13 internal 500",
@@ -163,20 +202,35 @@ mod tests {
         );
     }
 
-    #[track_caller]
-    fn check(protocol: Protocol, body: &str) {
-        let answer = ApiError::new(Code::NotFound, "there is no target of this id").answer(protocol);
-        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    async fn check(answer: Response, status: u16, body: Value) {
+        assert_eq!(answer.status(), status);
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/json");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let bytes = runtime.block_on(to_bytes(answer.into_body(), 1024)).expect("a body");
-        let told: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
-        assert_eq!(told, serde_json::from_str::<serde_json::Value>(body).expect("JSON"));
+        let bytes = to_bytes(answer.into_body(), 1024).await.expect("a body");
+        assert_eq!(serde_json::from_slice::<Value>(&bytes).expect("JSON"), body);
     }
 
-    #[test]
-    fn an_error_has_the_body_of_its_protocol() {
-        check(Protocol::Rest, r#"{"code":5,"message":"there is no target of this id","details":[]}"#);
-        check(Protocol::Connect, r#"{"code":"not_found","message":"there is no target of this id"}"#);
+    #[tokio::test]
+    async fn an_error_has_the_body_of_its_protocol() {
+        let sentence = "there is no target of this id";
+        let error = ApiError::new(Code::NotFound, sentence);
+        let rest = json!({ "code": 5, "message": sentence, "details": [] });
+        check(error.answer(Protocol::Rest), 404, rest).await;
+        let connect = json!({ "code": "not_found", "message": sentence });
+        check(error.answer(Protocol::Connect), 404, connect).await;
+    }
+
+    #[tokio::test]
+    async fn who_stands_before_the_routes_refuses_in_the_same_words() {
+        let refused = |path: &str, status| refusal(path, status, "a sentence");
+        let answer = refused("/v2beta/actions/targets", StatusCode::UNAUTHORIZED).expect("it is REST");
+        check(answer, 401, json!({ "code": 16, "message": "a sentence", "details": [] })).await;
+        let answer =
+            refused("/zitadel.action.v2.ActionService/X", StatusCode::METHOD_NOT_ALLOWED).expect("it is Connect");
+        check(answer, 405, json!({ "code": "unimplemented", "message": "a sentence" })).await;
+        for (status, code) in [(403, 7), (404, 5), (429, 8), (503, 14), (413, 3), (500, 13)] {
+            let answer = refused("/v2/x", StatusCode::from_u16(status).expect("a status")).expect("it is REST");
+            check(answer, status, json!({ "code": code, "message": "a sentence", "details": [] })).await;
+        }
+        assert!(refused("/api/v1/targets", StatusCode::UNAUTHORIZED).is_none());
     }
 }

@@ -1,11 +1,33 @@
 //! The HTTP API that ZITADEL's clients already speak to manage targets and executions: its action service, `v2` and `v2beta`.
+//!
+//! The cast: [`routes`] is the list of where each [`Call`](call::Call) comes in, over [`rest`] or [`connect`]; `messages` are read from
+//! `json` and written to it; `calls` carries out what they say. `errors` has a body for each protocol.
+//!
+//! Invariants: v2 and v2beta are one implementation, and each is answered in the shape that released versions of ZITADEL have; what
+//! belongs to others is not there for a caller who is bound to an instance; a secret is told to admins only, and no error repeats
+//! what was sent.
+//!
+//! Deliberately absent: binary protobuf, gRPC's framing and compression. Whatever else ZITADEL's services do is not ours.
 
-#![expect(dead_code, unused_imports, reason = "its routes are added with what they ask")]
+#![cfg_attr(not(test), expect(dead_code, reason = "it is served once the door before it is there"))]
 
+mod call;
+mod calls;
+mod connect;
 pub(crate) mod errors;
-pub(crate) mod json;
-pub(crate) mod messages;
-pub(crate) mod methods;
+mod incoming;
+mod json;
+mod messages;
+mod methods;
+mod rest;
+pub(crate) mod routes;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use operate::Files;
+use store::{EventStore, State};
 
 /// Which of ZITADEL's action services is spoken to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,4 +36,15 @@ pub(crate) enum Version {
     V2,
     /// `zitadel.action.v2beta`
     V2Beta,
+}
+
+/// What there is to look at and to change; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    /// Where definitions are.
+    pub(crate) state: State,
+    /// Where a new target finds out what "now" is.
+    pub(crate) events: EventStore,
+    /// What belongs to files.
+    pub(crate) files: Arc<Files>,
 }

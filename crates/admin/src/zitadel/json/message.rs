@@ -118,6 +118,12 @@ impl<'a> Message<'a> {
     }
 }
 
+/// Puts a field into a message, in place of either spelling.
+pub(crate) fn put(fields: &mut Map<String, Value>, name: &str, value: Value) {
+    fields.remove(&snake(name));
+    fields.insert(name.to_owned(), value);
+}
+
 /// `interruptOnError` as proto writes it: `interrupt_on_error`.
 fn snake(camel: &str) -> String {
     let mut snake = String::with_capacity(camel.len() + 4);

@@ -6,7 +6,7 @@
 //!
 //! Deliberately absent: descriptors. Each message of the API is read by hand, field by field, in `messages`.
 
-mod bytes;
+pub(crate) mod bytes;
 mod duration;
 mod enumeration;
 mod item;
@@ -15,7 +15,7 @@ pub(crate) mod print;
 
 pub(crate) use enumeration::Enumeration;
 pub(crate) use item::Item;
-pub(crate) use message::Message;
+pub(crate) use message::{Message, put};
 
 #[cfg(test)]
 mod tests;
