@@ -9,42 +9,27 @@
 //!
 //! Deliberately absent: binary protobuf, gRPC's framing and compression. Whatever else ZITADEL's services do is not ours.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "it is served once the door before it is there"))]
-
 mod call;
 mod calls;
 mod connect;
-pub(crate) mod errors;
+mod errors;
 mod incoming;
 mod json;
 mod messages;
 mod methods;
 mod rest;
-pub(crate) mod routes;
+mod routes;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
-use operate::Files;
-use store::{EventStore, State};
+pub(crate) use errors::refusal;
+pub(crate) use routes::router;
 
 /// Which of ZITADEL's action services is spoken to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Version {
+enum Version {
     /// `zitadel.action.v2`
     V2,
     /// `zitadel.action.v2beta`
     V2Beta,
-}
-
-/// What there is to look at and to change; cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) struct Service {
-    /// Where definitions are.
-    pub(crate) state: State,
-    /// Where a new target finds out what "now" is.
-    pub(crate) events: EventStore,
-    /// What belongs to files.
-    pub(crate) files: Arc<Files>,
 }

@@ -16,15 +16,16 @@ use domain::Role;
 use operate::Caller;
 
 use super::{
-    Service, Version,
+    Version,
     call::Call,
     calls::Asked,
-    connect,
+    connect::{self, Refusal},
     errors::{ApiError, Code, Protocol, refusal},
     incoming::Incoming,
     messages::search::Shape,
     rest,
 };
+use crate::house::House;
 
 /// One method of one path.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,38 +72,36 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 /// All of them, behind something that finds out who calls: without a [`Caller`] in the request nobody is answered.
-pub(crate) fn router(service: Service) -> Router {
+pub(crate) fn router() -> Router<House> {
     let mut router = Router::new();
     for route in routes() {
         let filter = MethodFilter::try_from(route.method.clone()).expect("these methods are known");
         let path = route.path.clone();
         router = router.route(&path, on(filter, move |state, request| serve(route, state, request)));
     }
-    router.method_not_allowed_fallback(not_in_this_way).with_state(service)
+    router.method_not_allowed_fallback(not_in_this_way)
 }
 
-async fn serve(route: Route, State(service): State<Service>, request: Request) -> Response {
-    let answered = match request.extensions().get::<Caller>().cloned() {
-        None => Err(ApiError::new(Code::Unauthenticated, "nobody knows who calls").into()),
-        Some(caller) => {
-            let Route { call, version, shape, protocol, .. } = route;
-            let asked = Asked { service: &service, caller: &caller, version, shape };
-            match Incoming::read(request).await {
-                Err(error) => Err(error.into()),
-                Ok(incoming) => match protocol {
-                    Protocol::Rest => rest::serve(&asked, call, &incoming).await.map_err(connect::Refusal::from),
-                    Protocol::Connect => connect::serve(&asked, call, &incoming).await,
-                },
-            }
-        }
-    };
-    let mut response = match answered {
+async fn serve(route: Route, State(house): State<House>, request: Request) -> Response {
+    let mut response = match answered(&route, &house, request).await {
         Ok(body) => (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response(),
         Err(refusal) => refusal.answer(route.protocol),
     };
     // There may be a signing key in it.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+async fn answered(route: &Route, house: &House, request: Request) -> Result<String, Refusal> {
+    let unknown = || ApiError::new(Code::Unauthenticated, "nobody knows who calls");
+    let caller = request.extensions().get::<Caller>().cloned().ok_or_else(unknown)?;
+    let operator = house.operator().map_err(|problem| ApiError::new(Code::Unavailable, problem.detail))?;
+    let asked = Asked { operator, caller: &caller, version: route.version, shape: route.shape };
+    let incoming = Incoming::read(request).await?;
+    match route.protocol {
+        Protocol::Rest => Ok(rest::serve(&asked, route.call, &incoming).await?),
+        Protocol::Connect => connect::serve(&asked, route.call, &incoming).await,
+    }
 }
 
 /// The path is known, but not with this method. What methods there are, axum says in a header.

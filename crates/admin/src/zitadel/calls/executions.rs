@@ -43,7 +43,7 @@ impl Asked<'_> {
         let set_at = match dates.as_ref().and_then(|dates| dates.executions.get(&place)) {
             Some(dates) => Some(dates.changed_at),
             // It is gone, or was set before dates were kept and is as it was.
-            None => self.service.state.now().await.ok(),
+            None => self.operator.state.now().await.ok(),
         };
         Ok(SetDate { set_date: set_at.map(Stamp) })
     }
@@ -78,8 +78,8 @@ impl Asked<'_> {
     }
 
     async fn found_executions(&self) -> Result<Vec<FoundExecution>, Trouble> {
-        let (definitions, _) = self.service.state.definitions_that_open().await?;
-        let dates = self.service.state.definition_dates().await?;
+        let (definitions, _) = self.operator.state.definitions_that_open().await?;
+        let dates = self.operator.state.definition_dates().await?;
         // Of targets that are not the caller's at least the id is told: an execution of theirs calls them.
         let id = |name: &TargetName| {
             definitions.targets.iter().find(|target| target.name == *name).map(|target| target.id.clone())

@@ -4,22 +4,23 @@
 //! that clients do not have to; what is refused then is refused for good.
 
 mod executions;
+mod keys;
 mod targets;
 mod trouble;
 
 use std::future::Future;
 
 use domain::InstanceId;
-use operate::{Caller, Edit, Keys, Kind, OperateError, Plan};
+use operate::{Caller, Edit, Keys, Kind, OperateError, Operator, Plan};
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::{DefinitionDates, StoreError};
 use tracing::warn;
 
 use super::{
-    Service, Version,
+    Version,
     call::Call,
-    errors::{ApiError, Code},
+    errors::ApiError,
     json::Message,
     messages::{
         execution::SetExecution,
@@ -38,7 +39,7 @@ const TRIES: u32 = 5;
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     /// What there is to look at and to change.
-    pub(crate) service: &'a Service,
+    pub(crate) operator: &'a Operator,
     /// Who calls.
     pub(crate) caller: &'a Caller,
     /// Which version of the service they speak to.
@@ -64,12 +65,12 @@ impl Asked<'_> {
             Call::ListExecutionFunctions => written(&json!({ "functions": methods::FUNCTIONS })),
             Call::ListExecutionMethods => written(&json!({ "methods": methods::methods() })),
             Call::ListExecutionServices => written(&json!({ "services": methods::services() })),
-            Call::AddPublicKey => return AddPublicKey::read(message).and_then(|_| no_public_keys()),
+            Call::AddPublicKey => self.add_public_key(&AddPublicKey::read(message)?).await?,
             Call::ActivatePublicKey | Call::DeactivatePublicKey | Call::RemovePublicKey => {
-                return OnePublicKey::read(message).and_then(|_| no_public_keys());
+                self.change_public_key(&OnePublicKey::read(message)?).await?
             }
             Call::ListPublicKeys => {
-                return ListPublicKeys::read(message, self.version).and_then(|_| no_public_keys());
+                written(&self.list_public_keys(&ListPublicKeys::read(message, self.version)?).await?)
             }
         };
         Ok(answer)
@@ -82,25 +83,21 @@ impl Asked<'_> {
 
     /// One look to make a change from.
     async fn look(&self, keys: Keys) -> Result<Edit<'_>, OperateError> {
-        Edit::begin(&self.service.state, &self.service.files, self.caller, "the request", keys, false).await
+        Edit::begin(&self.operator.state, &self.operator.files, self.caller, "the request", keys, false).await
     }
 
     /// The dates of what is defined, once it was changed. That they cannot be read does not undo the change.
     async fn dates_after(&self) -> Option<DefinitionDates> {
-        self.service.state.definition_dates().await.inspect_err(undated).ok()
+        self.operator.state.definition_dates().await.inspect_err(undated).ok()
     }
 
     async fn carry_out(&self, plan: &Plan) -> Result<(), OperateError> {
-        plan.carry_out(&self.service.state, &self.caller.name).await
+        plan.carry_out(&self.operator.state, &self.caller.name).await
     }
 }
 
 fn undated(error: &StoreError) {
     warn!(%error, "a change was made, and its date cannot be told");
-}
-
-fn no_public_keys() -> Result<String, ApiError> {
-    Err(ApiError::new(Code::Unimplemented, "public keys of targets are not kept here"))
 }
 
 fn written(answer: &impl Serialize) -> String {
@@ -128,6 +125,7 @@ mod tests {
     use store::StoreError;
 
     use super::*;
+    use crate::zitadel::errors::Code;
 
     /// How often a change is tried that others are in the way of so many times, and what becomes of it.
     async fn tried(in_the_way: u32) -> (u32, Result<(), Code>) {

@@ -55,9 +55,10 @@ impl Asked<'_> {
         let draft = Target {
             instance: self.instance().cloned(),
             signing_keys: vec![signing_key.as_str().into()],
-            ..wanted.clone().into_target()
+            max_in_flight: self.operator.default_max_in_flight,
+            ..wanted.clone().into_target(self.operator.default_timeout)
         };
-        let plan = self.look(Keys::ThatOpen).await?.create(draft, (&self.service.events, &self.service.state)).await?;
+        let plan = self.look(Keys::ThatOpen).await?.create(draft, self.operator.places()).await?;
         self.carry_out(&plan).await?;
         let id = plan.new_target().expect("a target was planned").id.clone();
         let creation_date = self.dates_of(&id).await.map(|dates| Stamp(dates.created_at));
@@ -76,8 +77,8 @@ impl Asked<'_> {
 
     /// What the caller sees. A signing key that does not open is not shown, and hides nothing else.
     async fn shown_targets(&self, which: impl Fn(&Target) -> bool) -> Result<Vec<ShownTarget>, Trouble> {
-        let (definitions, _) = self.service.state.definitions_that_open().await?;
-        let dates = self.service.state.definition_dates().await?;
+        let (definitions, _) = self.operator.state.definitions_that_open().await?;
+        let dates = self.operator.state.definition_dates().await?;
         let (sight, now) = (Sight::of(self.caller.role), now());
         let shown = |target: &Target| ShownTarget::of(target, dates.targets.get(&target.id), self.version, sight, now);
         let seen = definitions.targets.iter().filter(|target| self.caller.sees(target) && which(target));
@@ -99,7 +100,7 @@ impl Asked<'_> {
                 if replaces || target.signing_keys.is_empty() { None } else { self.end_of_overlap(wanted).await? };
             target.rotate_key(SigningKey::from(new.as_str()), until);
         }
-        wanted.clone().apply(&mut target);
+        wanted.clone().apply(&mut target, self.operator.default_timeout);
         let plan = edit.update(target)?;
         self.carry_out(&plan).await?;
         let change_date = self.dates_of(&wanted.id).await.map(|dates| Stamp(dates.changed_at));
@@ -114,7 +115,7 @@ impl Asked<'_> {
     /// When the keys of before end, by the clock of the state's database.
     async fn end_of_overlap(&self, wanted: &UpdateTarget) -> Result<Option<Timestamp>, Trouble> {
         let Some(overlap) = wanted.rotate else { return Ok(None) };
-        let end = self.service.state.now().await?.checked_add(overlap);
+        let end = self.operator.state.now().await?.checked_add(overlap);
         let too_long = |_| ApiError::invalid("expirationSigningKey: it is longer than there are dates");
         end.map(Some).map_err(|error| too_long(error).into())
     }
@@ -130,7 +131,7 @@ impl Asked<'_> {
             let plan = edit.delete(target, true)?;
             self.carry_out(&plan).await?;
         }
-        let removed = self.service.state.removed_targets().await.inspect_err(undated).unwrap_or_default();
+        let removed = self.operator.state.removed_targets().await.inspect_err(undated).unwrap_or_default();
         let removed = removed.iter().find(|removed| removed.id == *id && self.caller.owns(removed.instance.as_ref()));
         Ok(DeletedTarget { deletion_date: removed.map(|removed| Stamp(removed.removed_at)) })
     }
@@ -147,6 +148,6 @@ fn changeable<'a>(edit: &'a Edit<'_>, id: &TargetId) -> Result<Option<&'a Target
     }
 }
 
-fn no_target() -> ApiError {
+pub(super) fn no_target() -> ApiError {
     ApiError::new(Code::NotFound, "there is no target of this id")
 }

@@ -1,12 +1,12 @@
 //! Why a call is not answered as it was meant.
 
-use std::error::Error;
-
 use operate::{Kind, OperateError};
 use store::StoreError;
-use tracing::{error, warn};
 
-use crate::zitadel::errors::{ApiError, Code};
+use crate::{
+    problem,
+    zitadel::errors::{ApiError, Code},
+};
 
 /// What came up while a call was carried out.
 #[derive(Debug)]
@@ -35,41 +35,25 @@ impl From<StoreError> for Trouble {
     }
 }
 
-/// What went wrong inside is logged here and not told.
+/// What went wrong inside is logged where its words are found, and not told.
 impl From<Trouble> for ApiError {
     fn from(trouble: Trouble) -> Self {
         let error = match trouble {
             Trouble::Api(error) => return error,
             Trouble::Operate(error) => error,
         };
-        match error.kind() {
-            Kind::Invalid => Self::new(Code::InvalidArgument, error.to_string()),
-            Kind::NotFound => Self::new(Code::NotFound, error.to_string()),
-            Kind::AlreadyExists => Self::new(Code::AlreadyExists, error.to_string()),
-            Kind::Precondition | Kind::Nothing => Self::new(Code::FailedPrecondition, error.to_string()),
-            Kind::Denied => Self::new(Code::PermissionDenied, error.to_string()),
-            Kind::Overtaken => Self::new(Code::Unavailable, "others change definitions all the time; try again"),
-            Kind::Unavailable => {
-                warn!(error = chain(&error), "a call of ZITADEL's API could not be answered");
-                Self::new(Code::Unavailable, "a database does not answer at the moment; try again")
-            }
-            Kind::Internal => {
-                error!(error = chain(&error), "a call of ZITADEL's API could not be answered");
-                Self::new(Code::Internal, "something went wrong inside; the log of the daemon says what")
-            }
-        }
+        let code = match error.kind() {
+            Kind::Invalid => Code::InvalidArgument,
+            Kind::NotFound => Code::NotFound,
+            Kind::AlreadyExists => Code::AlreadyExists,
+            Kind::Precondition | Kind::Nothing => Code::FailedPrecondition,
+            Kind::Denied => Code::PermissionDenied,
+            Kind::Overtaken | Kind::Unavailable => Code::Unavailable,
+            Kind::Internal => Code::Internal,
+        };
+        let (.., sentence) = problem::of(&error);
+        Self::new(code, sentence)
     }
-}
-
-fn chain(error: &OperateError) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        told.push_str(": ");
-        told.push_str(&source.to_string());
-        cause = source.source();
-    }
-    told
 }
 
 #[cfg(test)]

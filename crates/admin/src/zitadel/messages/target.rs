@@ -18,7 +18,6 @@ pub(crate) use shown::{ShownTarget, Sight};
 
 const LONGEST_NAME: usize = 1000;
 const LONGEST_ENDPOINT: usize = 2048;
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(270);
 /// The state keeps microseconds, and no endpoint answers in one.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
@@ -31,7 +30,7 @@ pub(crate) struct CreateTarget {
     endpoint: Endpoint,
     kind: TargetKind,
     interrupt_on_error: bool,
-    timeout: Duration,
+    timeout: Timeout,
     payload_type: PayloadType,
 }
 
@@ -45,8 +44,26 @@ pub(crate) struct UpdateTarget {
     name: Option<TargetName>,
     endpoint: Option<Endpoint>,
     kind: Option<(TargetKind, bool)>,
-    timeout: Option<Duration>,
+    timeout: Option<Timeout>,
     payload_type: Option<PayloadType>,
+}
+
+/// How long a call may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Timeout {
+    /// As long as those to all targets that say nothing else: no time at all means that too.
+    Usual,
+    /// So long.
+    Of(Duration),
+}
+
+impl Timeout {
+    fn or_usual(self, usual: Duration) -> Duration {
+        match self {
+            Self::Usual => usual,
+            Self::Of(timeout) => timeout,
+        }
+    }
 }
 
 impl CreateTarget {
@@ -60,16 +77,16 @@ impl CreateTarget {
             endpoint: endpoint(message, required(message, "endpoint", LONGEST_ENDPOINT)?)?,
             kind,
             interrupt_on_error,
-            timeout: timeout(message)?.unwrap_or(DEFAULT_TIMEOUT),
+            timeout: timeout(message)?.unwrap_or(Timeout::Usual),
             payload_type: payload_type(message)?.unwrap_or_default(),
         })
     }
 
     /// As a target that begins with the next event; its keys, and to whom it belongs, are the caller's to add.
-    pub(crate) fn into_target(self) -> Target {
+    pub(crate) fn into_target(self, usual_timeout: Duration) -> Target {
         Target {
             kind: self.kind,
-            timeout: self.timeout,
+            timeout: self.timeout.or_usual(usual_timeout),
             interrupt_on_error: self.interrupt_on_error,
             payload_type: self.payload_type,
             start: domain::Start::Now,
@@ -97,11 +114,11 @@ impl UpdateTarget {
     }
 
     /// Changes everything but the keys.
-    pub(crate) fn apply(self, target: &mut Target) {
+    pub(crate) fn apply(self, target: &mut Target, usual_timeout: Duration) {
         target.name = self.name.unwrap_or_else(|| target.name.clone());
         target.endpoint = self.endpoint.unwrap_or_else(|| target.endpoint.clone());
         (target.kind, target.interrupt_on_error) = self.kind.unwrap_or((target.kind, target.interrupt_on_error));
-        target.timeout = self.timeout.unwrap_or(target.timeout);
+        target.timeout = self.timeout.map_or(target.timeout, |timeout| timeout.or_usual(usual_timeout));
         target.payload_type = self.payload_type.unwrap_or(target.payload_type);
     }
 }
@@ -137,18 +154,17 @@ fn kind(message: &Message<'_>) -> Result<Option<(TargetKind, bool)>, ApiError> {
     Ok(Some((kind, interrupts)))
 }
 
-/// Nothing, and no time at all, are the default.
-fn timeout(message: &Message<'_>) -> Result<Option<Duration>, ApiError> {
+fn timeout(message: &Message<'_>) -> Result<Option<Timeout>, ApiError> {
     let Some(given) = message.duration("timeout")? else { return Ok(None) };
     let timeout = span(message, "timeout", given)?;
     if timeout.is_zero() {
-        Ok(Some(DEFAULT_TIMEOUT))
+        Ok(Some(Timeout::Usual))
     } else if timeout < SHORTEST_TIMEOUT {
         Err(message.refused("timeout", "at least 0.001s is possible"))
     } else if timeout > LONGEST_TIMEOUT {
         Err(message.refused("timeout", "at most 270s is possible"))
     } else {
-        Ok(Some(timeout))
+        Ok(Some(Timeout::Of(timeout)))
     }
 }
 

@@ -15,7 +15,7 @@ fn added() -> Value {
 
 /// The executions in the state, each as its condition and its entries.
 async fn stored(api: &Api) -> Vec<String> {
-    let definitions = api.service.state.definitions().await.expect("definitions can be read");
+    let definitions = api.state.definitions().await.expect("definitions can be read");
     let told = definitions.executions.iter().map(|execution| {
         let entries = execution.targets.iter().map(|entry| match entry {
             ExecutionTarget::Target(name) => format!(" {name}"),
@@ -150,7 +150,7 @@ async fn an_execution_that_belongs_to_a_file_is_shown_and_not_changed() {
             source: Source::File,
         };
         let change = DefinitionsChange { executions: vec![execution], ..DefinitionsChange::default() };
-        api.service.state.apply(&change, "test").await.expect("it is valid");
+        api.state.apply(&change, "test").await.expect("it is valid");
         let list = api.ask("GET /v2/actions/executions", &Value::Null).await.good();
         assert_eq!(list["executions"][0]["targets"], json!(["7"]));
         for targets in [json!([]), json!([api.target("admin", "crm").await])] {
@@ -176,9 +176,9 @@ async fn what_an_operator_keeps_out_stays_out() {
             source: Source::Api,
         };
         let change = DefinitionsChange { executions: vec![execution], ..DefinitionsChange::default() };
-        api.service.state.apply(&change, "test").await.expect("it is valid");
+        api.state.apply(&change, "test").await.expect("it is valid");
         set(api, json!({ "event": { "group": "user" } }), json!([crm, audit])).await;
-        let definitions = api.service.state.definitions().await.expect("definitions can be read");
+        let definitions = api.state.definitions().await.expect("definitions can be read");
         assert_eq!((definitions.executions[0].targets.len(), &definitions.executions[0].exclude), (2, &exclude));
     })
     .await;

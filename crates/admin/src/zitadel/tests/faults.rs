@@ -39,7 +39,7 @@ async fn changes_that_are_made_at_the_same_time_are_all_made() {
             api.ask(&path, &json!({ "timeout": "77s" })).await.good()
         };
         tokio::join!(update(&ids.0), update(&ids.1), update(&ids.2));
-        let definitions = api.service.state.definitions().await.expect("definitions can be read");
+        let definitions = api.state.definitions().await.expect("definitions can be read");
         assert_eq!(definitions.targets.iter().filter(|target| target.timeout.as_secs() == 77).count(), 3);
     })
     .await;

@@ -13,7 +13,7 @@ async fn what_a_bound_caller_makes_belongs_to_its_instance() {
     on_both(async |api: &Api| {
         let one = api.target("admin@one", "crm").await;
         api.ask_as("admin@one", "PUT /v2/actions/executions", &all_events(&[&one])).await.good();
-        let definitions = api.service.state.definitions().await.expect("definitions can be read");
+        let definitions = api.state.definitions().await.expect("definitions can be read");
         let of = |instance: &Option<domain::InstanceId>| instance.as_ref().map(ToString::to_string);
         assert_eq!(of(&definitions.targets[0].instance).as_deref(), Some("one"));
         assert_eq!(of(&definitions.executions[0].instance).as_deref(), Some("one"));
@@ -69,7 +69,7 @@ async fn each_sets_and_sees_an_execution_of_its_own() {
         let nothing = api.ask_as("viewer@two", "GET /v2/actions/executions", &Value::Null).await.good();
         assert_eq!(nothing, json!({ "pagination": { "appliedLimit": "100" } }));
         api.ask_as("admin@one", "PUT /v2/actions/executions", &all_events(&[])).await.good();
-        let definitions = api.service.state.definitions().await.expect("definitions can be read");
+        let definitions = api.state.definitions().await.expect("definitions can be read");
         assert_eq!(definitions.executions.len(), 1, "the one for every instance stays");
     })
     .await;

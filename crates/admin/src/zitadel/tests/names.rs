@@ -27,17 +27,20 @@ async fn functions_methods_and_services_are_listed_for_whoever_may_look() {
 #[tokio::test]
 async fn public_keys_are_for_admins_and_their_messages_are_checked() {
     on_both(async |api: &Api| {
-        let keys = "/v2/actions/targets/1/publickeys";
-        for (asked, body) in [
-            (format!("POST {keys}"), json!({ "publicKey": "LS0tLS1CRUdJTg==" })),
-            (format!("POST {keys}/2/activate"), json!({})),
-            (format!("POST {keys}/2/deactivate"), json!({})),
-            (format!("DELETE {keys}/2"), Value::Null),
-        ] {
-            assert_eq!(api.ask_as("operator", &asked, &body).await.status, 403, "{asked}");
-            assert_eq!(api.ask(&asked, &body).await.status, 501, "{asked}");
+        let id = api.target("admin", "crm").await;
+        let keys = format!("/v2/actions/targets/{id}/publickeys");
+        for asked in
+            [format!("POST {keys}/2/activate"), format!("POST {keys}/2/deactivate"), format!("DELETE {keys}/2")]
+        {
+            assert_eq!(api.ask_as("operator", &asked, &json!({})).await.status, 403, "{asked}");
+            refused(&api.ask(&asked, &json!({})).await, 404, 5, "there is no public key of this id");
         }
-        assert_eq!(api.ask_as("viewer", &format!("POST {keys}/search"), &json!({})).await.status, 501);
+        let none = api.ask_as("viewer", &format!("POST {keys}/search"), &json!({})).await.good();
+        assert_eq!(none, json!({ "pagination": { "appliedLimit": "100" } }));
+        let key = json!({ "publicKey": "LS0tLS1CRUdJTg==" });
+        assert_eq!(api.ask(&format!("POST {keys}"), &key).await.status, 501);
+        let elsewhere = api.ask("POST /v2/actions/targets/1/publickeys", &key).await;
+        refused(&elsewhere, 404, 5, "there is no target of this id");
         let no_key = api.ask(&format!("POST {keys}"), &json!({})).await;
         refused(&no_key, 400, 3, "publicKey: it is needed");
         let no_target =

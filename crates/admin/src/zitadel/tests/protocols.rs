@@ -47,9 +47,10 @@ async fn nobody_is_answered_without_being_known() {
         for route in routes() {
             let path = route.path.replace("{id}", "1").replace("{targetId}", "1").replace("{keyId}", "2");
             let asked = format!("{} {path}", route.method);
-            let answer = api.send(&asked, &[("content-type", "application/json")], "{}").await;
+            let answer = api.send(&asked, None, &[("content-type", "application/json")], "{}").await;
             let code = if Protocol::of(&path) == Some(Protocol::Rest) { json!(16) } else { json!("unauthenticated") };
-            refused(&answer, 401, code, "nobody knows who calls");
+            refused(&answer, 401, code, "a token is needed that is in force: Authorization: Bearer pr_…");
+            assert_eq!(answer.header("www-authenticate"), Some("bearer"));
         }
     })
     .await;
@@ -74,9 +75,7 @@ async fn each_route_is_for_its_role_and_those_above_it() {
 async fn connect_says_what_it_does_not_speak() {
     on_both(async |api: &Api| {
         let post = async |headers: &[(&str, &str)], body: &str| {
-            let mut all = vec![("x-caller", "viewer")];
-            all.extend(headers);
-            api.send(&format!("POST {V2}/ListTargets"), &all, body).await
+            api.send(&format!("POST {V2}/ListTargets"), Some("viewer"), headers, body).await
         };
         let json_type = ("content-type", "application/json");
         let binary = post(&[("content-type", "application/proto")], "").await;
@@ -101,9 +100,9 @@ async fn what_changes_nothing_can_be_asked_with_get() {
     on_both(async |api: &Api| {
         let id = api.target("admin", "crm").await;
         let asked = format!("GET {V2}/GetTarget?connect=v1&encoding=json&message=%7B%22id%22%3A%22{id}%22%7D");
-        assert_eq!(api.send(&asked, &[("x-caller", "viewer")], "").await.good()["target"]["name"], "crm");
+        assert_eq!(api.send(&asked, Some("viewer"), &[], "").await.good()["target"]["name"], "crm");
         let changing = format!("GET {V2}/DeleteTarget?encoding=json&message=%7B%22id%22%3A%22{id}%22%7D");
-        let answer = api.send(&changing, &[("x-caller", "admin")], "").await;
+        let answer = api.send(&changing, Some("admin"), &[], "").await;
         refused(&answer, 405, "unimplemented", "this path is not asked with this method");
         assert_eq!(answer.header("allow"), Some("post"));
     })
@@ -123,14 +122,14 @@ async fn the_wrong_method_is_told_in_the_words_of_the_protocol() {
 #[tokio::test]
 async fn a_body_that_cannot_be_read_is_the_clients_trouble() {
     on_both(async |api: &Api| {
-        let broken = api.send("POST /v2/actions/targets", &[("x-caller", "admin")], "{\"name\": secret}").await;
+        let broken = api.send("POST /v2/actions/targets", Some("admin"), &[], "{\"name\": secret}").await;
         refused(&broken, 400, 3, "the body is no JSON: expected value at line 1 column 10");
         let large = format!("{{\"name\": \"{}\"}}", "x".repeat(1024 * 1024));
-        let large = api.send("POST /v2/actions/targets", &[("x-caller", "admin")], &large).await;
+        let large = api.send("POST /v2/actions/targets", Some("admin"), &[], &large).await;
         refused(&large, 400, 3, "the body did not come whole, or is larger than 1 MiB");
         let deep = "[".repeat(100_000);
-        assert_eq!(api.send("POST /v2/actions/targets", &[("x-caller", "admin")], &deep).await.status, 400);
-        let path = api.send("GET /v2/actions/targets/%ff", &[("x-caller", "viewer")], "").await;
+        assert_eq!(api.send("POST /v2/actions/targets", Some("admin"), &[], &deep).await.status, 400);
+        let path = api.send("GET /v2/actions/targets/%ff", Some("viewer"), &[], "").await;
         refused(&path, 400, 3, "the path is not UTF-8");
     })
     .await;

@@ -1,27 +1,22 @@
-//! The API over loopback, with whoever calls named in a header: who that is is found out before these routes.
+//! The admin interface over loopback, with a token for everybody who calls.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, future::pending, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{
-    extract::Request,
-    middleware::{Next, from_fn},
-    response::Response,
-};
-use domain::Role;
-use operate::{Caller, Files};
+use engine::Status;
+use operate::{Files, Operator};
 use serde_json::Value;
-use store::{EventStore, EventStoreOptions, State, StateOptions, Table};
+use store::{EventStore, EventStoreOptions, NewToken, State, StateOptions, Table};
 use tempfile::TempDir;
 use test_support::TestDatabase;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
+    sync::Mutex,
     task::JoinSet,
 };
+use webhook::{Deliverer, DeliveryOptions};
 
-use crate::zitadel::{Service, routes::router};
-
-const CALLER: &str = "x-caller";
+use crate::{Admin, AdminOptions};
 
 /// What a test's databases live in.
 #[expect(dead_code, reason = "it is kept for as long as the test takes")]
@@ -32,8 +27,9 @@ enum Keeper {
 
 /// The API, served.
 pub(super) struct Api {
-    pub(super) service: Service,
+    pub(super) state: State,
     address: SocketAddr,
+    tokens: Mutex<HashMap<String, String>>,
     _server: JoinSet<()>,
     _keeper: Option<Keeper>,
 }
@@ -83,13 +79,22 @@ impl Api {
     async fn of(state: State, events: EventStore, keeper: Option<Keeper>) -> Self {
         let files =
             Files { origin: "postrider.toml".to_owned(), targets: ["from-file".into()].into(), executions: Vec::new() };
-        let service = Service { state, events, files: Arc::new(files) };
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
-        let address = listener.local_addr().expect("a listener has an address");
-        let app = router(service.clone()).layer(from_fn(introduce));
+        let operator = Operator {
+            state: state.clone(),
+            events,
+            deliverer: Deliverer::new(&DeliveryOptions::default()).expect("there can be a client"),
+            files: Arc::new(files),
+            default_timeout: Duration::from_secs(10),
+            default_max_in_flight: 16,
+            max_event_age: None,
+        };
+        let here = AdminOptions { listen: ([127, 0, 0, 1], 0).into(), tls: None, open_metrics: false };
+        let admin = Admin::bind(&here, Arc::new(Status::default())).await.expect("there is a port");
+        let address = admin.address().expect("a listener has an address");
+        admin.opening().open(operator);
         let mut server = JoinSet::new();
-        server.spawn(async move { axum::serve(listener, app).await.expect("it serves until the test is over") });
-        Self { service, address, _server: server, _keeper: keeper }
+        server.spawn(async move { admin.serve(pending()).await.expect("it serves until the test is over") });
+        Self { state, address, tokens: Mutex::default(), _server: server, _keeper: keeper }
     }
 
     async fn sqlite() -> Self {
@@ -115,16 +120,20 @@ impl Api {
     /// As somebody: `viewer`, or `admin@one` who is bound to an instance. `asked` is a method and a path.
     pub(super) async fn ask_as(&self, caller: &str, asked: &str, body: &Value) -> Answer {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.send(asked, &[(CALLER, caller), ("content-type", "application/json")], &body).await
+        self.send(asked, Some(caller), &[("content-type", "application/json")], &body).await
     }
 
     /// With these headers only.
-    pub(super) async fn send(&self, asked: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let headers: String = headers.iter().map(|(name, value)| [*name, ": ", *value, "\r\n"].concat()).collect();
-        let length = body.len();
-        let request = format!(
-            "{asked} HTTP/1.1\r\nhost: here\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
-        );
+    pub(super) async fn send(&self, asked: &str, caller: Option<&str>, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut head =
+            format!("{asked} HTTP/1.1\r\nhost: here\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+        if let Some(caller) = caller {
+            head.extend(["authorization: Bearer ", &self.token(caller).await, "\r\n"]);
+        }
+        for (name, value) in headers {
+            head.extend([*name, ": ", *value, "\r\n"]);
+        }
+        let request = [&head, "\r\n", body].concat();
         let mut stream = TcpStream::connect(self.address).await.expect("the server listens");
         stream.write_all(request.as_bytes()).await.expect("the server reads");
         let mut answer = Vec::new();
@@ -135,23 +144,27 @@ impl Api {
         Answer { status, head: head.to_lowercase(), body: body.to_owned() }
     }
 
+    /// The token of somebody: `viewer`, or `admin@one` who is bound to an instance.
+    async fn token(&self, caller: &str) -> String {
+        let mut tokens = self.tokens.lock().await;
+        if let Some(known) = tokens.get(caller) {
+            return known.clone();
+        }
+        let (role, instance) = caller.split_once('@').map_or((caller, None), |(role, of)| (role, Some(of.into())));
+        let role = role.parse().expect("it is a role");
+        let new = NewToken { name: caller.to_owned(), role, instance, expires_at: None };
+        let (_, text) = self.state.create_token(&new, "test").await.expect("tokens can be made");
+        let text = text.expose().to_owned();
+        tokens.insert(caller.to_owned(), text.clone());
+        text
+    }
+
     /// Creates a webhook of this name, and returns its id.
     pub(super) async fn target(&self, caller: &str, name: &str) -> String {
         let body = serde_json::json!({ "name": name, "restWebhook": {}, "endpoint": "https://hooks.example.com/" });
         let created = self.ask_as(caller, "POST /v2/actions/targets", &body).await.good();
         created["id"].as_str().expect("it has an id").to_owned()
     }
-}
-
-/// Whoever the header names: a role, and an instance behind an `@`.
-async fn introduce(mut request: Request, next: Next) -> Response {
-    let text = request.headers().get(CALLER).map(|value| value.to_str().expect("it is text").to_owned());
-    if let Some(text) = text {
-        let (role, instance) = text.split_once('@').map_or((text.as_str(), None), |(role, of)| (role, Some(of.into())));
-        let role: Role = role.parse().expect("it is a role");
-        request.extensions_mut().insert(Caller { name: text.clone(), role, instance });
-    }
-    next.run(request).await
 }
 
 /// ZITADEL's table.

@@ -16,7 +16,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 /// The target in the state.
 async fn stored(api: &Api, id: &str) -> Target {
-    let definitions = api.service.state.definitions().await.expect("definitions can be read");
+    let definitions = api.state.definitions().await.expect("definitions can be read");
     definitions.targets.into_iter().find(|target| target.id.as_str() == id).expect("it is there")
 }
 
@@ -29,7 +29,7 @@ pub(super) async fn define_from_file(api: &Api) {
     let endpoint = "https://hooks.example.com/".parse().expect("a URL");
     let target = Target { source: Source::File, ..Target::new("7".into(), "from-file".into(), endpoint) };
     let change = DefinitionsChange { targets: vec![target], ..DefinitionsChange::default() };
-    api.service.state.apply(&change, "test").await.expect("it is valid");
+    api.state.apply(&change, "test").await.expect("it is valid");
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn a_target_that_cannot_be_is_refused_and_nothing_is_stored() {
         assert_eq!(answer.json()["details"], json!([]));
         let answer = api.ask("POST /v2/actions/targets", &json!([])).await;
         refused(&answer, 400, 3, "the body: an object is needed");
-        let definitions = api.service.state.definitions().await.expect("definitions can be read");
+        let definitions = api.state.definitions().await.expect("definitions can be read");
         assert!(definitions.targets.is_empty());
     })
     .await;

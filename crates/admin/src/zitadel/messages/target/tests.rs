@@ -7,6 +7,8 @@ use store::Dates;
 use super::{CreateTarget, ShownTarget, Sight, UpdateTarget};
 use crate::zitadel::{Version, json::Message};
 
+const USUAL: Duration = Duration::from_secs(12);
+
 /// As `CreateTarget` makes it of this and what it needs, or the sentence of the error.
 fn created(more: &Value) -> Result<Target, String> {
     let mut whole = json!({ "name": "local webhook", "restWebhook": {}, "endpoint": "https://hooks.example.com/a" });
@@ -14,7 +16,7 @@ fn created(more: &Value) -> Result<Target, String> {
         whole[name] = value.clone();
     }
     let read = Message::root(&whole).and_then(|message| CreateTarget::read(&message));
-    read.map(CreateTarget::into_target).map_err(|error| error.message)
+    read.map(|target| target.into_target(USUAL)).map_err(|error| error.message)
 }
 
 /// A target that this `UpdateTarget` changed, and whether its key is to be rotated.
@@ -24,7 +26,7 @@ fn updated(change: &Value) -> Result<(Target, Option<Duration>), String> {
     let read = Message::root(change).and_then(|message| UpdateTarget::read(&message));
     let update = read.map_err(|error| error.message)?;
     let rotate = update.rotate;
-    update.apply(&mut target);
+    update.apply(&mut target, USUAL);
     Ok((target, rotate))
 }
 
@@ -38,7 +40,7 @@ fn a_new_target_has_what_was_said_and_zitadels_defaults() {
     let target = created(&json!({})).expect("it is sound");
     assert_eq!((target.name.as_str(), target.endpoint.as_str()), ("local webhook", "https://hooks.example.com/a"));
     assert_eq!((target.kind, target.interrupt_on_error), (TargetKind::Webhook, false));
-    assert_eq!((target.timeout, target.payload_type), (Duration::from_secs(10), PayloadType::Json));
+    assert_eq!((target.timeout, target.payload_type), (USUAL, PayloadType::Json));
     assert_eq!(target.start, Start::Now, "it hears of what happens from now on");
     let target = created(&json!({
         "restWebhook": null, "rest_call": { "interrupt_on_error": true }, "timeout": "0.5s", "payload_type": "PAYLOAD_TYPE_JWE",
@@ -99,7 +101,7 @@ fn an_endpoint_is_a_url_of_at_most_2048_characters() {
 #[test]
 fn a_timeout_is_at_most_270_seconds_and_none_at_all_is_the_default() {
     let timeout = |text: &str| created(&json!({ "timeout": text })).map(|target| target.timeout);
-    assert_eq!(timeout("0s"), Ok(Duration::from_secs(10)));
+    assert_eq!(timeout("0s"), Ok(USUAL));
     assert_eq!(timeout("270s"), Ok(Duration::from_secs(270)));
     refused(timeout("270.000000001s"), "timeout: at most 270s is possible");
     refused(timeout("-1s"), "timeout: it must not be negative");
@@ -141,6 +143,11 @@ fn an_update_changes_what_it_names_and_nothing_else() {
         ..before
     };
     assert_eq!(updated(&change), Ok((wanted, None)));
+}
+
+#[test]
+fn an_update_to_no_time_at_all_is_the_usual_timeout() {
+    assert_eq!(updated(&json!({ "id": "1", "timeout": "0s" })).map(|(target, _)| target.timeout), Ok(USUAL));
 }
 
 #[test]
@@ -189,7 +196,7 @@ fn a_target_is_shown_in_zitadels_words() {
         "changeDate": "2025-03-28T10:00:00Z",
         "name": "local webhook",
         "restWebhook": { "interruptOnError": true },
-        "timeout": "10s",
+        "timeout": "12s",
         "endpoint": "https://hooks.example.com/a",
         "signingKey": "newest",
         "payloadType": "PAYLOAD_TYPE_JSON",
