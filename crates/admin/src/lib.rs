@@ -3,6 +3,7 @@
 //! - `GET /healthz`, `GET /readyz`: whether the process runs, and whether it can do its work. Open to everybody.
 //! - `GET /metrics`: figures for Prometheus.
 //! - `/`: the console ([`console`]), for people.
+//! - `/v2/actions/…`, `/v2beta/actions/…`, `/zitadel.action.v2.ActionService/…`: what ZITADEL's clients speak ([`zitadel`]).
 //! - `/api/v1/…`: everything that the command line can do ([`api`]), described at `/openapi.json` and `/docs`.
 //!
 //! The cast: [`Admin`] binds the address and serves; [`House`] is what handlers are given; [`auth`] stands before every route but
@@ -20,6 +21,7 @@ mod house;
 mod listen;
 mod openapi;
 mod problem;
+mod zitadel;
 
 use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -125,6 +127,7 @@ fn routes(house: &House) -> axum::Router {
         .merge(openapi::routes(description))
         .merge(health::metrics())
         .merge(console::routes())
+        .merge(zitadel::router())
         .layer(axum::middleware::from_fn_with_state(house.clone(), auth::door));
     let before = health::routes().merge(console::entrance());
     listen::bounded(before.merge(behind)).with_state(house.clone())

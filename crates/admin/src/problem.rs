@@ -59,6 +59,17 @@ impl Problem {
         let detail = "a token is needed that is in force: Authorization: Bearer pr_…";
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
     }
+
+    /// Adds what is said in headers, whatever the body looks like.
+    pub(crate) fn with_headers(&self, mut response: Response) -> Response {
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
 }
 
 /// How a refusal of `operate` stands in HTTP. What went wrong inside is logged and not told.
@@ -111,17 +122,11 @@ impl IntoResponse for Problem {
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
             status: self.status.as_u16(),
             kind: self.kind.to_owned(),
-            detail: self.detail,
+            detail: self.detail.clone(),
         };
         let mut response = (self.status, Json(written)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-        }
-        response
+        self.with_headers(response)
     }
 }
 

@@ -18,7 +18,7 @@ use operate::Caller;
 pub(crate) use attempts::Attempts;
 pub(crate) use session::{cookie_of, ends, starts};
 
-use crate::{health::METRICS, house::House, listen::Peer, problem::Problem};
+use crate::{health::METRICS, house::House, listen::Peer, problem::Problem, zitadel};
 
 /// The way in, for people.
 pub(crate) const LOGIN: &str = "/login";
@@ -97,7 +97,10 @@ fn refused(request: &Request, problem: Problem) -> Response {
     if problem.status == StatusCode::UNAUTHORIZED && wants_page {
         return Redirect::to(LOGIN).into_response();
     }
-    problem.into_response()
+    match zitadel::refusal(request.uri().path(), problem.status, &problem.detail) {
+        Some(response) => problem.with_headers(response),
+        None => problem.into_response(),
+    }
 }
 
 #[cfg(test)]

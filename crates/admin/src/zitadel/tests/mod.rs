@@ -1,0 +1,9 @@
+//! Every call over real HTTP, on both databases, through [`support::on_both`].
+
+mod executions;
+mod faults;
+mod instances;
+mod names;
+mod protocols;
+mod support;
+mod targets;
