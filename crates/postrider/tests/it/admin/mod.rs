@@ -3,6 +3,7 @@
 mod acts;
 mod definitions;
 mod door;
+mod guide;
 mod isolation;
 mod listening;
 mod looking;
