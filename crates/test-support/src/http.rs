@@ -32,8 +32,8 @@ impl Answer {
     ///
     /// # Panics
     /// If it did not.
-    #[must_use]
     #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "that it went well may be all that matters")]
     pub fn good(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.body);
         self.json()

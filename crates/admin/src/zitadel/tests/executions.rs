@@ -114,7 +114,7 @@ async fn v2beta_takes_targets_in_its_forms_and_finds_includes() {
 
         let missing = json!({ "condition": { "event": { "all": true } }, "targets": [{ "include": { "event": { "group": "org" } } }] });
         let answer = api.ask(put, &missing).await;
-        assert_eq!((answer.status, &answer.json()["code"]), (400, &json!(9)), "{}", answer.body());
+        assert_eq!((answer.status, &answer.json()["code"]), (400, &json!(9)), "{}", answer.body);
         let other_kind = json!({ "condition": { "request": { "all": true } }, "targets": [{ "include": group }] });
         assert_eq!(api.ask(put, &other_kind).await.json()["code"], 9);
     })
@@ -156,7 +156,7 @@ async fn an_execution_that_belongs_to_a_file_is_shown_and_not_changed() {
         for targets in [json!([]), json!([api.target("admin", "crm").await])] {
             let body = json!({ "condition": added(), "targets": targets });
             let answer = api.ask("PUT /v2/actions/executions", &body).await;
-            assert_eq!((answer.status, &answer.json()["code"]), (400, &json!(9)), "{}", answer.body());
+            assert_eq!((answer.status, &answer.json()["code"]), (400, &json!(9)), "{}", answer.body);
         }
         assert_eq!(stored(api).await, [format!("{ADDED}: from-file")]);
     })

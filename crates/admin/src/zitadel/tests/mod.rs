@@ -5,5 +5,6 @@ mod faults;
 mod instances;
 mod names;
 mod protocols;
+mod strangers;
 mod support;
 mod targets;

@@ -7,13 +7,8 @@ use operate::{Files, Operator};
 use serde_json::Value;
 use store::{EventStore, EventStoreOptions, NewToken, State, StateOptions, Table};
 use tempfile::TempDir;
-use test_support::TestDatabase;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    sync::Mutex,
-    task::JoinSet,
-};
+use test_support::{Answer, TestDatabase, ask};
+use tokio::{sync::Mutex, task::JoinSet};
 use webhook::{Deliverer, DeliveryOptions};
 
 use crate::{Admin, AdminOptions};
@@ -32,42 +27,6 @@ pub(super) struct Api {
     tokens: Mutex<HashMap<String, String>>,
     _server: JoinSet<()>,
     _keeper: Option<Keeper>,
-}
-
-/// What came back.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    /// In small letters.
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    /// The body, which is JSON.
-    #[track_caller]
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
-    }
-
-    /// The body of a call that went well.
-    #[track_caller]
-    pub(super) fn good(&self) -> Value {
-        assert_eq!(self.status, 200, "{}", self.body);
-        self.json()
-    }
-
-    pub(super) fn body(&self) -> &str {
-        &self.body
-    }
-
-    /// The value of a header, in small letters.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.head
-            .lines()
-            .find_map(|line| line.split_once(": ").filter(|(known, _)| *known == name))
-            .map(|(_, value)| value)
-    }
 }
 
 impl Api {
@@ -125,23 +84,13 @@ impl Api {
 
     /// With these headers only.
     pub(super) async fn send(&self, asked: &str, caller: Option<&str>, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut head =
-            format!("{asked} HTTP/1.1\r\nhost: here\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
-        if let Some(caller) = caller {
-            head.extend(["authorization: Bearer ", &self.token(caller).await, "\r\n"]);
-        }
-        for (name, value) in headers {
-            head.extend([*name, ": ", *value, "\r\n"]);
-        }
-        let request = [&head, "\r\n", body].concat();
-        let mut stream = TcpStream::connect(self.address).await.expect("the server listens");
-        stream.write_all(request.as_bytes()).await.expect("the server reads");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.expect("the server answers");
-        let answer = String::from_utf8(answer).expect("answers are text");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("an answer has a status");
-        Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+        let bearer = match caller {
+            Some(caller) => Some(format!("Bearer {}", self.token(caller).await)),
+            None => None,
+        };
+        let mut all = headers.to_vec();
+        all.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
+        ask(&self.address.to_string(), asked, &all, body).await.expect("the server answers")
     }
 
     /// The token of somebody: `viewer`, or `admin@one` who is bound to an instance.

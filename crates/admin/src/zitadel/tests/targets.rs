@@ -135,11 +135,11 @@ async fn a_name_that_is_taken_is_refused() {
         api.target("admin", "crm").await;
         let other = api.target("admin", "audit").await;
         let again = api.ask("POST /v2/actions/targets", &webhook("crm")).await;
-        assert_eq!((again.status, &again.json()["code"]), (409, &json!(6)), "{}", again.body());
+        assert_eq!((again.status, &again.json()["code"]), (409, &json!(6)), "{}", again.body);
         let renamed = api.ask(&format!("POST /v2/actions/targets/{other}"), &json!({ "name": "crm" })).await;
-        assert_eq!((renamed.status, &renamed.json()["code"]), (409, &json!(6)), "{}", renamed.body());
+        assert_eq!((renamed.status, &renamed.json()["code"]), (409, &json!(6)), "{}", renamed.body);
         let of_the_file = api.ask("POST /v2/actions/targets", &webhook("from-file")).await;
-        assert_eq!((of_the_file.status, &of_the_file.json()["code"]), (409, &json!(6)), "{}", of_the_file.body());
+        assert_eq!((of_the_file.status, &of_the_file.json()["code"]), (409, &json!(6)), "{}", of_the_file.body);
     })
     .await;
 }
