@@ -104,7 +104,11 @@ impl Target {
         match self.payload_type {
             PayloadType::Json => Ok(Wrap::Plain),
             PayloadType::Jwt => Ok(Wrap::Signed(self.web_key(now)?)),
-            PayloadType::Jwe => Ok(Wrap::Encrypted(self.web_key(now)?, self.encryption_key(now)?)),
+            PayloadType::Jwe => {
+                // First what only an operator can mend.
+                let recipient = self.encryption_key(now)?;
+                Ok(Wrap::Encrypted(self.web_key(now)?, recipient))
+            }
         }
     }
 

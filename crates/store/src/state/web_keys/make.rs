@@ -22,7 +22,7 @@ pub(super) struct Made {
     pub(super) public: String,
 }
 
-/// Makes one, beside whatever else is done: it takes a good part of a second of a processor's time.
+/// Makes one, beside whatever else is done: it takes some tenths of a second of a processor's time.
 pub(super) async fn make(operation: &'static str) -> Result<Made, StoreError> {
     let made = tokio::task::spawn_blocking(pair).await;
     let gave_up = || StoreError::Invalid { operation, reason: "no key could be made".to_owned() };
