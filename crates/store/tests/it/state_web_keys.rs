@@ -213,7 +213,8 @@ async fn what_is_published_is_public() {
             set["keys"].as_array().into_iter().flatten().filter_map(|key| key["kid"].as_str()).collect();
         assert_eq!(named, keys.iter().map(|key| key.id.as_str()).collect::<Vec<_>>());
         for key in set["keys"].as_array().into_iter().flatten() {
-            let fields: Vec<_> = key.as_object().into_iter().flatten().map(|(field, _)| field.as_str()).collect();
+            let mut fields: Vec<_> = key.as_object().into_iter().flatten().map(|(field, _)| field.as_str()).collect();
+            fields.sort_unstable();
             assert_eq!(fields, ["alg", "e", "kid", "kty", "n", "use"]);
         }
     })
