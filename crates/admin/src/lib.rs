@@ -1,6 +1,7 @@
 //! HTTP for operators, on `admin.listen`.
 //!
 //! - `GET /healthz`, `GET /readyz`: whether the process runs, and whether it can do its work. Open to everybody.
+//! - `GET /oauth/v2/keys`: the public keys that JWTs are signed with, as JWKS. Open to everybody.
 //! - `GET /metrics`: figures for Prometheus.
 //! - `/`: the console ([`console`]), for people.
 //! - `/v2/actions/…`, `/v2beta/actions/…`, `/zitadel.action.v2.ActionService/…`: what ZITADEL's clients speak ([`zitadel`]).
@@ -9,7 +10,7 @@
 //! The cast: [`Admin`] binds the address and serves; [`House`] is what handlers are given; [`auth`] stands before every route but
 //! health and finds out who asks; [`listen`] takes connections, as many as it has room for, with or without TLS.
 //!
-//! Invariants: nothing but health is answered without a token in force; whoever is bound to an instance sees and changes only that
+//! Invariants: nothing but health and public keys is answered without a token in force; whoever is bound to an instance sees and changes only that
 //! instance (`operate` keeps it); no secret, payload or header is logged; an answer never waits for a database that is away for
 //! longer than its time limit.
 
@@ -18,6 +19,7 @@ mod auth;
 mod console;
 mod health;
 mod house;
+mod jwks;
 mod listen;
 mod openapi;
 mod problem;
@@ -129,6 +131,6 @@ fn routes(house: &House) -> axum::Router {
         .merge(console::routes())
         .merge(zitadel::router())
         .layer(axum::middleware::from_fn_with_state(house.clone(), auth::door));
-    let before = health::routes().merge(console::entrance());
+    let before = health::routes().merge(jwks::routes()).merge(console::entrance());
     listen::bounded(before.merge(behind)).with_state(house.clone())
 }

@@ -6,7 +6,7 @@
 mod groups;
 mod validate;
 
-use crate::{Condition, InstanceId, Source, Target, TargetName, TypePattern};
+use crate::{Condition, InstanceId, PayloadType, Source, Target, TargetName, TypePattern};
 
 pub use groups::Group;
 pub(crate) use validate::Scope;
@@ -54,6 +54,15 @@ pub struct Definitions {
     pub targets: Vec<Target>,
     /// All executions.
     pub executions: Vec<Execution>,
+}
+
+impl Definitions {
+    /// Whether bodies are to be signed and there is no key to sign them with.
+    #[must_use]
+    pub fn lack_a_web_key(&self) -> bool {
+        let lacks = |target: &Target| target.payload_type != PayloadType::Json && target.wrapping.web_keys.is_empty();
+        self.targets.iter().any(lacks)
+    }
 }
 
 /// Why definitions cannot be in force.

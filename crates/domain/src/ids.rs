@@ -73,6 +73,14 @@ id! {
     AggregateId
 }
 id! {
+    /// A public key of a target; a number as text, as ZITADEL's ids are.
+    PublicKeyId
+}
+id! {
+    /// A key that JWTs are signed with; a number as text, as ZITADEL's ids are.
+    WebKeyId
+}
+id! {
     /// What happened, dot-separated from the general to the particular, such as `user.human.added`.
     EventType
 }

@@ -16,11 +16,13 @@ mod ids;
 mod limits;
 mod outcome;
 mod position;
+mod public_key;
 mod role;
 mod router;
 mod signature;
 mod target;
 pub mod window;
+mod wrapping;
 
 pub use condition::{ApiCondition, ApiScope, Condition, ConditionError, TypePattern};
 pub use cursor::{Ahead, Cursor, CursorId, CursorState, Epoch, FailedChange, FailedEvent, FailedStatus, Settlement};
@@ -28,10 +30,11 @@ pub use definitions::{DefinitionError, Definitions, Execution, ExecutionTarget, 
 pub use event::{BrokenRow, Event, Row};
 pub use gate::{Denied, Gate, GateVerdict};
 pub use horizon::{Horizon, HorizonReading, Writer};
-pub use ids::{AggregateId, AggregateType, EventType, InstanceId, TargetId, TargetName};
+pub use ids::{AggregateId, AggregateType, EventType, InstanceId, PublicKeyId, TargetId, TargetName, WebKeyId};
 pub use limits::{Limits, Per, RateLimit, RateLimitError};
 pub use outcome::{Outcome, OutcomeKind};
 pub use position::{EventKey, Position, PositionError};
+pub use public_key::{EncryptionKey, KeyKind, PublicKey};
 pub use role::{Role, RoleError};
 pub use router::{Concern, ExplainedExecution, ExplainedTarget, Explanation, GateTarget, Router, TypeFilter, Verdict};
 pub use signature::{SignatureError, SigningKey, sign, verify, webhook_id};
@@ -39,6 +42,7 @@ pub use target::{
     Endpoint, EndpointError, Ordering, PayloadEncoding, PayloadMode, PayloadType, Source, Start, StartError, Target,
     TargetKind,
 };
+pub use wrapping::{WebKey, Wrap, WrapError, Wrapping};
 
 pub use jiff::{SignedDuration, Timestamp};
 

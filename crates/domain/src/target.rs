@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{EventKey, InstanceId, Limits, Position, SigningKey, TargetId, TargetName, TypePattern};
+use crate::{EventKey, InstanceId, Limits, Position, SigningKey, TargetId, TargetName, TypePattern, Wrapping};
 
 /// How a target's answer is used (ZITADEL's target types).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -263,6 +263,8 @@ pub struct Target {
     pub payload_encoding: PayloadEncoding,
     /// How the body is wrapped.
     pub payload_type: PayloadType,
+    /// With what. Keys are made and changed by acts of their own: a change of the definitions leaves them.
+    pub wrapping: Wrapping,
     /// Set by an operator: nothing is sent, the cursor stays.
     pub paused: bool,
     /// Who may change it.
@@ -292,6 +294,7 @@ impl Target {
             payload: PayloadMode::Full,
             payload_encoding: PayloadEncoding::Base64,
             payload_type: PayloadType::Json,
+            wrapping: Wrapping::default(),
             paused: false,
             source: Source::Api,
         }

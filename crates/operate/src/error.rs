@@ -105,8 +105,13 @@ impl OperateError {
 fn of_the_store(error: &StoreError) -> Kind {
     match error {
         StoreError::Overtaken | StoreError::Moved { .. } => Kind::Overtaken,
-        StoreError::NoTarget { .. } | StoreError::NoCursor { .. } | StoreError::NoAttempt { .. } => Kind::NotFound,
+        StoreError::NoTarget { .. }
+        | StoreError::NoCursor { .. }
+        | StoreError::NoAttempt { .. }
+        | StoreError::NoPublicKey { .. } => Kind::NotFound,
         StoreError::TokenNameTaken { .. } => Kind::AlreadyExists,
+        StoreError::PublicKey(_) => Kind::Invalid,
+        StoreError::PublicKeyExpired { .. } | StoreError::PublicKeyActive { .. } => Kind::Precondition,
         StoreError::Definition(error) => of_definitions(error),
         error if error.is_transient() => Kind::Unavailable,
         _ => Kind::Internal,

@@ -73,7 +73,7 @@ enum Command {
     Audit(audit::Audit),
     /// Account for every event that a target should have had
     AuditDeliveries(audit_deliveries::AuditDeliveries),
-    /// What signing keys are encrypted with
+    /// Keys: what stored keys are encrypted with, and what JWTs are signed with
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// Tokens: who may manage postrider over HTTP

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use domain::{CursorId, DefinitionError, TargetId, TargetName};
+use domain::{CursorId, DefinitionError, PublicKeyId, TargetId, TargetName, Timestamp, WebKeyId};
 use sqlx::migrate::MigrateError;
 
-use crate::SealError;
+use crate::{PublicKeyError, SealError};
 
 /// A failure of the event store or of the state.
 #[derive(Debug, thiserror::Error)]
@@ -144,6 +144,37 @@ pub enum StoreError {
         target: TargetName,
         /// Why, and what to do.
         reason: SealError,
+    },
+    /// A stored web key cannot be had: nothing is signed without it, or by definitions that lack it.
+    #[error("the web key {id} {reason}")]
+    WebKeyClosed {
+        /// Which one.
+        id: WebKeyId,
+        /// Why, and what to do.
+        reason: SealError,
+    },
+    /// The text is no public key that a target may have.
+    #[error(transparent)]
+    PublicKey(#[from] PublicKeyError),
+    /// The target has no such public key, or not any more.
+    #[error("the target has no public key {id}; `postrider target key list` shows those it has")]
+    NoPublicKey {
+        /// The one that was asked for.
+        id: PublicKeyId,
+    },
+    /// A key that nothing may be encrypted for any more.
+    #[error("the public key {id} expired at {at}; add another one")]
+    PublicKeyExpired {
+        /// Which one.
+        id: PublicKeyId,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// A key that bodies are encrypted for.
+    #[error("the public key {id} is active; activate another one or deactivate it first")]
+    PublicKeyActive {
+        /// Which one.
+        id: PublicKeyId,
     },
     /// There is nothing to encrypt signing keys with.
     #[error("there is no master key; set state.master_key")]

@@ -18,7 +18,8 @@ pub use events::{
 };
 pub use state::{
     Attempt, AttemptFilter, AttemptId, AuditEntry, AuditFilter, By, Claim, Crowd, DaemonLock, Dates, DefinitionDates,
-    DefinitionsChange, FailedFilter, HorizonMark, Look, MasterKey, MasterKeyError, MasterKeyId, MasterKeys,
-    MasterRotation, Migrated, NewToken, RecordedAttempt, RemovedTarget, Retention, SealError, Seek, Session, Standing,
-    State, StateOptions, Sweep, Token, TokenId, TokenText, Unhalted, Worker, WorkerId, WorkerInfo,
+    DefinitionsChange, FailedFilter, HorizonMark, Jwk, Jwks, Look, MasterKey, MasterKeyError, MasterKeyId, MasterKeys,
+    MasterRotation, Migrated, NewPublicKey, NewToken, Overlap, PublicKeyError, PublishedKey, RecordedAttempt,
+    RemovedTarget, Retention, SealError, Seek, Session, Standing, State, StateOptions, Sweep, Token, TokenId,
+    TokenText, Unhalted, WebKeyState, Worker, WorkerId, WorkerInfo, jwks,
 };

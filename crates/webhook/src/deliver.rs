@@ -22,6 +22,7 @@ use crate::{
     unawaited::Unawaited,
     verdict::{self, host},
     wire::{Hop, Letter, Response, Trouble, Wire},
+    wrap::{withheld, wrap},
 };
 
 /// One attempt to deliver one event to one target.
@@ -56,6 +57,12 @@ pub struct Answer {
     pub body: Option<String>,
 }
 
+impl Answer {
+    fn without_a_call(outcome: Outcome) -> Self {
+        Self { outcome, status: None, duration: Duration::ZERO, body: None }
+    }
+}
+
 /// Makes calls. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Deliverer {
@@ -77,11 +84,14 @@ impl Deliverer {
     /// Makes one call and says what its answer means.
     ///
     /// To a target of kind `async` the call is left to itself, once there is a seat for it: it is delivered at once, and
-    /// its answer goes to the log and to whom [`Self::observe_unawaited`] named.
+    /// its answer goes to the log and to whom [`Self::observe_unawaited`] named. A body that cannot be wrapped is not handed over.
     pub async fn deliver(&self, call: Call<'_>) -> Answer {
         match call.target.kind {
             TargetKind::Async => Box::pin(self.hand_over(call)).await,
-            _ => self.exchange(call).await,
+            _ => match sent(&call) {
+                Ok(body) => self.exchange(call, body).await,
+                Err(outcome) => Answer::without_a_call(outcome),
+            },
         }
     }
 
@@ -89,13 +99,18 @@ impl Deliverer {
     async fn hand_over(&self, call: Call<'_>) -> Answer {
         let start = Instant::now();
         let seat = self.unawaited.seat(&call.target.id).await;
-        let (deliverer, target, event) = (self.clone(), call.target.clone(), call.event.clone());
-        let Call { attempt, previous, generation, now, keep, .. } = call;
         // The signature is of when the call is made, however long the seat was waited for.
-        let now = now.checked_add(start.elapsed()).unwrap_or(now);
+        let now = call.now.checked_add(start.elapsed()).unwrap_or(call.now);
+        let call = Call { now, ..call };
+        let body = match sent(&call) {
+            Ok(body) => body,
+            Err(outcome) => return Answer::without_a_call(outcome),
+        };
+        let (deliverer, target, event) = (self.clone(), call.target.clone(), call.event.clone());
+        let Call { attempt, previous, generation, keep, .. } = call;
         self.unawaited.hand_over(async move {
             let call = Call { target: &target, event: &event, attempt, previous, generation, now, keep };
-            let answer = deliverer.exchange(call).await;
+            let answer = deliverer.exchange(call, body).await;
             drop(seat);
             deliverer.unawaited.answered(&call, &answer);
         });
@@ -127,12 +142,12 @@ impl Deliverer {
         self.unawaited.finish().await;
     }
 
-    async fn exchange(&self, call: Call<'_>) -> Answer {
+    async fn exchange(&self, call: Call<'_>, body: Bytes) -> Answer {
         let start = Instant::now();
         let within = call.target.timeout;
         let clock = Clock { now: call.now, start, within, deadline: start.checked_add(within) };
         let mut excerpt = Excerpt::default();
-        let (outcome, status) = self.follow(&call, &clock, &mut excerpt).await;
+        let (outcome, status) = self.follow(&call, &body, &clock, &mut excerpt).await;
         Answer {
             outcome,
             status: status.map(|status| status.as_u16()),
@@ -142,9 +157,14 @@ impl Deliverer {
     }
 
     /// Sends, and sends again where a redirect leads.
-    async fn follow(&self, call: &Call<'_>, clock: &Clock, excerpt: &mut Excerpt) -> (Outcome, Option<StatusCode>) {
-        let body = body(call.event, call.target);
-        if let Some(error) = too_large(&body, call.target) {
+    async fn follow(
+        &self,
+        call: &Call<'_>,
+        body: &Bytes,
+        clock: &Clock,
+        excerpt: &mut Excerpt,
+    ) -> (Outcome, Option<StatusCode>) {
+        if let Some(error) = too_large(body, call.target) {
             return (Outcome::Failed { error }, None);
         }
         let mut url = Cow::Borrowed(call.target.endpoint.url());
@@ -152,7 +172,7 @@ impl Deliverer {
         let mut redirects = 0;
         loop {
             *excerpt = Excerpt::default();
-            let answer = match self.send(call, at_home, &url, &body, clock).await {
+            let answer = match self.send(call, at_home, &url, body, clock).await {
                 Ok(answer) => answer,
                 Err(outcome) => return (outcome, None),
             };
@@ -209,6 +229,12 @@ impl Deliverer {
             None => Err(Trouble::Unconnected(format!("timed out after {:?}", clock.within)).outcome(url)),
         }
     }
+}
+
+/// What is sent: the body, wrapped as its target wants it at the time of the call. Or why nothing is.
+fn sent(call: &Call<'_>) -> Result<Bytes, Outcome> {
+    let with = call.target.wrap(call.now).map_err(|why| withheld(&why))?;
+    wrap(body(call.event, call.target), with)
 }
 
 /// Why a body is not sent, where it is larger than the target takes. Sent again it would be as large: it is the event's own

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use domain::{Position, Timestamp};
+use domain::{PayloadType, Position, Timestamp};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::Call;
@@ -91,7 +91,11 @@ pub(crate) fn headers(call: &Call<'_>, own: bool, body: &[u8]) -> HeaderMap {
             headers.insert(name, value);
         }
     }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let content_type = match target.payload_type {
+        PayloadType::Json => "application/json",
+        PayloadType::Jwt | PayloadType::Jwe => "application/jwt",
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     let mut keys = target.keys_in_force(call.now).peekable();
     if keys.peek().is_some() {
         headers.insert(SIGNATURE, ascii(domain::sign(body, call.now.as_second(), keys)));

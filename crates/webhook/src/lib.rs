@@ -1,6 +1,7 @@
 //! One HTTP call to a target, and what its answer means.
 //!
-//! - [`body()`] is what is sent and signed; `headers` is what goes with it, and what a target may add ([`check_headers`]).
+//! - [`body()`] is what is sent and signed; `wrap` makes a JWT or a JWE of it where the target wants that.
+//! - `headers` is what goes with it, and what a target may add ([`check_headers`]).
 //! - [`Deliverer`] makes the call: it follows redirects, sends once more where a kept-alive connection turned out to be
 //!   closed, and keeps the time.
 //! - `excerpt` keeps the beginning of an answer's body, where somebody wants to read it ([`Keep`]).
@@ -24,6 +25,7 @@ mod samples;
 mod unawaited;
 mod verdict;
 mod wire;
+mod wrap;
 
 pub use body::body;
 pub use deliver::{Answer, Call, Deliverer};

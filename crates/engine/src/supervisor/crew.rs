@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    EngineError,
+    EngineError, definitions,
     places::{self, Place},
     share::Share,
 };
@@ -177,10 +177,11 @@ impl Crew {
 
     async fn take_up_changes(&mut self) -> Result<(), StoreError> {
         self.take_up_acts().await?;
-        let definitions = match self.shared.state.definitions().await {
+        let worker = &self.shared.held.session().worker;
+        let definitions = match definitions::read(&self.shared.state, worker).await {
             Ok(definitions) => definitions,
             // Nothing that waiting would mend, and calls must not go out without a signature.
-            Err(error @ StoreError::KeyClosed { .. }) => {
+            Err(error @ (StoreError::KeyClosed { .. } | StoreError::WebKeyClosed { .. })) => {
                 error!(%error, "the definitions in the state cannot be used; those known before stay in force");
                 return Ok(());
             }

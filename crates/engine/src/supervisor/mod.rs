@@ -5,6 +5,7 @@
 //! what it finds reaches the couriers without a restart.
 
 mod crew;
+mod definitions;
 mod places;
 mod share;
 mod spread;
@@ -253,7 +254,8 @@ impl Engine {
             let read = async {
                 let mark = self.parts.state.horizon().await?.map(|(mark, _)| mark);
                 let stood = crew::furthest(self.parts.state.cursors().await?);
-                Ok::<_, StoreError>(Found { mark, definitions: self.parts.state.definitions().await?, stood })
+                let definitions = definitions::read(&self.parts.state, &self.parts.worker).await?;
+                Ok::<_, StoreError>(Found { mark, definitions, stood })
             };
             let Some(read) = self.within_grace(stop, read).await else { return Ok(None) };
             match read {

@@ -6,3 +6,4 @@ mod house;
 mod interrupts;
 mod limits;
 mod orderings;
+mod wrapped;

@@ -36,6 +36,8 @@ pub fn target_json(target: &Target, endpoint: &str) -> Value {
         "payload": target.payload,
         "payload_encoding": target.payload_encoding,
         "payload_type": target.payload_type,
+        "public_key": target.wrapping.encryption_key.as_ref().map(|key| &key.id),
+        "public_key_expires_at": target.wrapping.encryption_key.as_ref().and_then(|key| key.expires_at),
         "instance": target.instance,
         "paused": target.paused,
         "source": target.source,

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use operate::Told;
+use store::By;
 
 use crate::context::Context;
 
@@ -28,6 +29,11 @@ pub struct Because {
 }
 
 impl How {
+    /// For the store.
+    pub fn by<'a>(&'a self, actor: &'a str) -> By<'a> {
+        By::new(actor).because(self.reason.as_deref()).rehearsed(self.dry_run)
+    }
+
     /// As it is asked for.
     pub fn asked(self) -> operate::How {
         operate::How { reason: self.reason, dry_run: self.dry_run }

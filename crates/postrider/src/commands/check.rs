@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use domain::{Definitions, InstanceId, Position, Router, Target};
+use domain::{Definitions, InstanceId, Position, Router, SignedDuration, Target, Timestamp, Wrap, WrapError};
 use serde_json::json;
 use store::{Finding, Severity, State, StoreError, Worker};
 
@@ -12,8 +12,11 @@ use crate::{
     connect,
     context::Context,
     failure::{FAILED, USAGE},
-    output::{Table, Tone, age, number},
+    output::{Table, Tone, age, number, time},
 };
+
+/// A key that ends within this time is told of.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 #[derive(Args)]
 pub struct Check {}
@@ -92,13 +95,34 @@ async fn state(config: &Config, findings: &mut Vec<Finding>) -> Option<Definitio
         if let Some(warning) = plain_keys(&state).await? {
             findings.push(finding(Severity::Warning, "signing keys", warning));
         }
-        anyhow::Ok(Some(state.definitions().await?))
+        let definitions = state.definitions().await?;
+        let now = state.now().await?;
+        findings.extend(definitions.targets.iter().filter_map(|target| wrapping(target, now)));
+        anyhow::Ok(Some(definitions))
     };
     let looked: anyhow::Result<Option<Definitions>> = looked.await;
     looked.unwrap_or_else(|error| {
         findings.push(finding(Severity::Error, "state", format!("{error:#}")));
         None
     })
+}
+
+/// What is missing, or will be, for a target's bodies to be encrypted.
+fn wrapping(target: &Target, now: Timestamp) -> Option<Finding> {
+    let text = match target.wrap(now) {
+        // One is made when the daemon finds that there is none.
+        Ok(Wrap::Plain | Wrap::Signed(_)) | Err(WrapError::NoWebKey) => return None,
+        Ok(Wrap::Encrypted(_, key)) => {
+            let end = key.expires_at.filter(|end| end.duration_since(now) < SOON)?;
+            format!(
+                "its public key {} expires at {}: from then on nothing is sent; add the next one",
+                key.id,
+                time(end)
+            )
+        }
+        Err(why) => format!("nothing is sent: {why}"),
+    };
+    Some(finding(Severity::Warning, &format!("target {}", target.name), text))
 }
 
 /// What an operator should know who has set a master key when there were signing keys already.

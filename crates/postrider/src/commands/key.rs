@@ -1,4 +1,6 @@
-//! `postrider key …`: what signing keys are encrypted with.
+//! `postrider key …`: what stored keys are encrypted with, and what JWTs are signed with.
+
+mod web;
 
 use std::process::ExitCode;
 
@@ -10,12 +12,17 @@ use crate::{context::Context, failure::usage};
 #[derive(Subcommand)]
 pub enum KeyCommand {
     RotateMaster(RotateMaster),
+    RotateWeb(web::RotateWeb),
+    /// The keys that JWTs are signed with, and those that receivers may still verify with
+    ListWeb(web::ListWeb),
 }
 
 impl KeyCommand {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         match self {
             Self::RotateMaster(command) => command.run(context).await,
+            Self::RotateWeb(command) => command.run(context).await,
+            Self::ListWeb(command) => command.run(context).await,
         }
     }
 }
@@ -33,7 +40,8 @@ impl KeyCommand {
 /// Either all keys are encrypted anew or none. Receivers see nothing of it: the signing keys themselves stay.
 ///
 /// Where a master key is lost, so are the signing keys under it. Others take their place: for a file's targets by
-/// `postrider apply -f FILE --replace-keys`, for others by `postrider target rotate-key NAME --grace 0s`.
+/// `postrider apply -f FILE --replace-keys`, for others by `postrider target rotate-key NAME --grace 0s`, and for what
+/// JWTs are signed with by `postrider key rotate-web --replace`.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 #[expect(clippy::doc_markdown, reason = "a terminal prints it, backticks and all")]

@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod key;
 mod rotate_key;
 mod settings;
 mod test;
@@ -34,6 +35,9 @@ pub enum TargetCommand {
     Delete(delete::Delete),
     Test(test::Test),
     RotateKey(rotate_key::RotateKey),
+    /// Public keys of a target, which its bodies are encrypted for
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Send nothing more until it is resumed; the cursor stays
     Pause(Pause),
     /// Go on where it was paused
@@ -50,6 +54,7 @@ impl TargetCommand {
             Self::Delete(command) => command.run(context).await,
             Self::Test(command) => command.run(context).await,
             Self::RotateKey(command) => command.run(context).await,
+            Self::Key(command) => command.run(context).await,
             Self::Pause(command) => command.run(context).await,
             Self::Resume(command) => command.run(context).await,
         }

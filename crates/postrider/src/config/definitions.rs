@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 use domain::{
     Condition, Definitions, Endpoint, Execution, ExecutionTarget, InstanceId, Limits, Ordering, PayloadEncoding,
     PayloadMode, PayloadType, Position, RateLimit, SigningKey, Source, Start, Target, TargetId, TargetKind, TargetName,
-    TypePattern,
+    TypePattern, Wrapping,
 };
 
 use operate::Files;
@@ -115,6 +115,7 @@ impl TargetSpec {
             payload: self.payload,
             payload_encoding: self.payload_encoding,
             payload_type: self.payload_type,
+            wrapping: Wrapping::default(),
             paused: false,
             source: Source::File,
         }

@@ -15,3 +15,4 @@ mod process;
 mod proof;
 mod receive;
 mod stored;
+mod wrapping_keys;

@@ -15,7 +15,7 @@ use super::{
     audit::{self, Record},
     cursors,
     database::Work,
-    definitions, denials, row,
+    definitions, denials, public_keys, row,
     seal::MasterKeys,
 };
 use crate::StoreError;
@@ -48,7 +48,7 @@ const PUT_EXECUTION_TARGET: &str =
 /// What shall be different.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct DefinitionsChange {
-    /// Created, or overwritten by id except for `start_position`, `paused` and `instance`.
+    /// Created, or overwritten by id except for `start_position`, `paused`, `instance` and `wrapping`.
     pub targets: Vec<Target>,
     /// Created, or overwritten by condition and instance.
     pub executions: Vec<Execution>,
@@ -132,6 +132,7 @@ fn changed(before: &Definitions, change: &DefinitionsChange) -> Definitions {
                 renamed.insert(old.name.clone(), target.name.clone());
                 (target.start_position, target.paused) = (old.start_position, old.paused);
                 target.instance.clone_from(&old.instance);
+                target.wrapping.clone_from(&old.wrapping);
                 *old = target;
             }
             None => after.targets.push(target),
@@ -177,6 +178,7 @@ async fn write_targets(
             record_target(work, "target.delete", Some(target), None, actor).await?;
             work.run(work.sql(REMOVE_TARGET).bind(target.id.to_string())).await?;
             work.run(work.sql(REMOVE_KEYS).bind(target.id.to_string())).await?;
+            work.run(public_keys::remove_all(work, &target.id)).await?;
         }
     }
     for target in &after.targets {

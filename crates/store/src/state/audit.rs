@@ -23,8 +23,9 @@ pub struct AuditEntry {
     pub actor: String,
     /// What: `pause`, `resume`, `seek`, `skip`, `halt`, `unhalt`, `retry`, `discard`, `resend`,
     /// `forget_horizon`, and for definitions
-    /// `target.create`, `target.update`, `target.rotate_key`, `target.delete`, `execution.set`, `execution.delete`, and
-    /// `key.rotate_master`, `token.create`, `token.revoke`.
+    /// `target.create`, `target.update`, `target.rotate_key`, `target.delete`, `execution.set`, `execution.delete`;
+    /// `target.add_public_key`, `target.activate_public_key`, `target.deactivate_public_key`, `target.remove_public_key`; and
+    /// `key.rotate_master`, `key.create_web`, `key.rotate_web`, `token.create`, `token.revoke`.
     pub act: String,
     /// On which target.
     pub target_id: Option<TargetId>,

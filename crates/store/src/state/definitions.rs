@@ -2,17 +2,21 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
-use domain::{Definitions, Execution, ExecutionTarget, Limits, SigningKey, Target, TargetId, TargetName};
+use domain::{
+    Definitions, Execution, ExecutionTarget, Limits, PayloadType, SigningKey, Target, TargetId, TargetName, Wrapping,
+};
 use sqlx::any::AnyRow;
 
 use super::{
     State,
     database::Work,
-    keys, row,
+    keys, public_keys, row,
     seal::{MasterKeys, SealError},
+    web_keys,
 };
 use crate::StoreError;
 
@@ -81,12 +85,32 @@ pub(super) async fn load(work: &mut Work, masters: &MasterKeys) -> Result<Loaded
     let executions = work.rows(work.sql(EXECUTIONS)).await?;
     let entries = work.rows(work.sql(EXECUTION_TARGETS)).await?;
     let (keys, closed) = work.decoded(opened(&keys, masters))?;
-    let definitions = work.decoded(assemble(revision, &targets, keys, &executions, &entries))?;
+    let mut definitions = work.decoded(assemble(revision, &targets, keys, &executions, &entries))?;
+    let closed_web_keys = wrap(work, masters, &mut definitions.targets).await?;
     let name = |id: &TargetId| definitions.targets.iter().find(|target| target.id == *id).map(|target| &target.name);
     let closed = (closed.into_iter())
         .filter_map(|(id, reason)| Some(StoreError::KeyClosed { target: name(&id)?.clone(), reason }))
+        .chain(closed_web_keys)
         .collect();
     Ok(Loaded { definitions, closed })
+}
+
+/// Gives the targets whose bodies are wrapped what they are wrapped with; says why web keys do not open. Where all bodies are sent
+/// as they are, no key is looked at.
+async fn wrap(work: &mut Work, masters: &MasterKeys, targets: &mut [Target]) -> Result<Vec<StoreError>, StoreError> {
+    let mut wrapped: Vec<&mut Target> =
+        targets.iter_mut().filter(|target| target.payload_type != PayloadType::Json).collect();
+    if wrapped.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (web_keys, closed) = web_keys::in_use(work, masters).await?;
+    let web_keys: Arc<[_]> = web_keys.into();
+    let mut public_keys: HashMap<TargetId, _> = public_keys::active(work).await?.into_iter().collect();
+    for target in &mut wrapped {
+        let encryption_key = public_keys.remove(&target.id).filter(|_| target.payload_type == PayloadType::Jwe);
+        target.wrapping = Wrapping { web_keys: Arc::clone(&web_keys), encryption_key };
+    }
+    Ok(closed)
 }
 
 type KeysOf = HashMap<TargetId, Vec<SigningKey>>;
@@ -96,7 +120,7 @@ fn opened(rows: &[AnyRow], masters: &MasterKeys) -> Result<(KeysOf, Vec<(TargetI
     let (mut opened, mut closed) = (KeysOf::new(), Vec::new());
     for row in rows {
         let target = TargetId::from(row::text(row, "target_id")?);
-        match masters.open(&target, &keys::sealed(row)?) {
+        match masters.open(&target, &keys::sealed(row, "signing_key")?) {
             Ok(key) => {
                 opened.entry(target).or_default().push(key.until(row::optional_time(row, "expires_at")?));
             }
@@ -145,6 +169,7 @@ fn target(row: &AnyRow, keys: &mut KeysOf) -> Result<Target, sqlx::Error> {
         payload: row::word(row, "payload")?,
         payload_encoding: row::word(row, "payload_encoding")?,
         payload_type: row::word(row, "payload_type")?,
+        wrapping: Wrapping::default(),
         paused: row::flag(row, "paused")?,
         source: row::word(row, "source")?,
     })

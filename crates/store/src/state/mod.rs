@@ -7,8 +7,8 @@
 //!
 //! Invariants: rows are locked in one order everywhere (workers, leases, membership, cursors by their ids, failed events, revision, definitions), so no two
 //! transactions wait for each other; positions are compared here and never in SQL, where they are text; times come from the
-//! database's clock. Signing keys are stored encrypted where there is a master key ([`seal`]), header values as they are; neither is
-//! ever printed.
+//! database's clock. Signing keys and web keys are stored encrypted where there is a master key ([`seal`]), header values as they
+//! are; none of them is ever printed.
 //!
 //! What this module does not do: decide when anything happens, or read the event store.
 
@@ -28,6 +28,7 @@ mod leases;
 mod lock;
 mod migrate;
 mod operate;
+mod public_keys;
 mod removed;
 mod resend;
 mod row;
@@ -35,6 +36,7 @@ mod seal;
 mod standing;
 mod sweep;
 mod tokens;
+mod web_keys;
 mod workers;
 
 pub use apply::DefinitionsChange;
@@ -49,10 +51,12 @@ pub use leases::{Crowd, Look};
 pub use lock::DaemonLock;
 pub use migrate::Migrated;
 pub use operate::{By, Seek, Unhalted};
+pub use public_keys::{NewPublicKey, PublicKeyError};
 pub use removed::RemovedTarget;
 pub use seal::{MasterKey, MasterKeyError, MasterKeyId, MasterKeys, SealError};
 pub use sweep::{Retention, Sweep};
 pub use tokens::{NewToken, Token, TokenId, TokenText};
+pub use web_keys::{Jwk, Jwks, Overlap, PublishedKey, WebKeyState, jwks};
 pub use workers::{Session, Standing, Worker, WorkerId, WorkerInfo};
 
 use std::sync::Arc;
@@ -65,7 +69,7 @@ use crate::StoreError;
 pub struct StateOptions {
     /// `postgres://…` (the schema `postrider` of that database) or `sqlite:///path/to/state.db`.
     pub url: String,
-    /// What signing keys are encrypted with there; none: they are stored as they are.
+    /// What signing keys and web keys are encrypted with there; none: they are stored as they are.
     pub masters: MasterKeys,
 }
 

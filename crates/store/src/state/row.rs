@@ -19,7 +19,7 @@ pub(super) const FAILED_COLUMNS: &str = "failed_events.position, failed_events.i
      failed_events.event_type, failed_events.failure_count, failed_events.status, failed_events.error, \
      failed_events.first_failed, failed_events.last_failed";
 
-fn wrong(column: &str, what: impl Display) -> sqlx::Error {
+pub(super) fn wrong(column: &str, what: impl Display) -> sqlx::Error {
     sqlx::Error::ColumnDecode { index: column.to_owned(), source: what.to_string().into() }
 }
 

@@ -13,6 +13,7 @@ use super::{
     database::{Statement, Work},
     failed,
     row::{self, KEY_COLUMNS},
+    web_keys,
 };
 use crate::StoreError;
 
@@ -39,6 +40,9 @@ const OLD_AUDIT: &str = "DELETE FROM audit WHERE id IN (SELECT id FROM audit
 
 const OLD_TOKENS: &str = "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens
      WHERE coalesce(revoked_at, expires_at) < {now} - $1 LIMIT $2 {for update})";
+
+const OLD_WEB_KEYS: &str = "DELETE FROM web_keys WHERE id IN (SELECT id FROM web_keys
+     WHERE retired_at <= {now} - $1 LIMIT $2 {for update})";
 
 /// An execution cannot name a target that was removed; should one do so, the target stays.
 const REMOVED: &str = "SELECT id FROM targets WHERE removed_at < {now} - $1
@@ -83,11 +87,13 @@ pub enum Sweep {
     Audit,
     /// Targets that were removed long ago.
     RemovedTargets,
+    /// Web keys that are not published any more, with their private halves.
+    WebKeys,
 }
 
 impl Sweep {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::FailedEvents, Self::Deliveries, Self::Audit, Self::RemovedTargets];
+    pub const ALL: [Self; 5] = [Self::FailedEvents, Self::Deliveries, Self::Audit, Self::RemovedTargets, Self::WebKeys];
 
     /// A short word for a metric's label.
     #[must_use]
@@ -97,6 +103,7 @@ impl Sweep {
             Self::Deliveries => "deliveries",
             Self::Audit => "audit",
             Self::RemovedTargets => "removed_targets",
+            Self::WebKeys => "web_keys",
         }
     }
 }
@@ -118,6 +125,10 @@ impl State {
                 Ok(old + self.in_batches(|work| work.sql(OLD_TOKENS).bind(age).bind(i64::from(BATCH))).await?)
             }
             Sweep::RemovedTargets => self.sweep_removed_targets(micros(retention.removed)).await,
+            Sweep::WebKeys => {
+                let published = web_keys::PUBLISHED_AFTER;
+                self.in_batches(|work| work.sql(OLD_WEB_KEYS).bind(published).bind(i64::from(BATCH))).await
+            }
         }
     }
 

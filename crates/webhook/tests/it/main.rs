@@ -11,6 +11,7 @@ mod samples;
 mod server;
 mod tls;
 mod unawaited;
+mod wrapped;
 
 use std::time::Duration;
 

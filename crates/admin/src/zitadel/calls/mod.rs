@@ -65,9 +65,9 @@ impl Asked<'_> {
             Call::ListExecutionFunctions => written(&json!({ "functions": methods::FUNCTIONS })),
             Call::ListExecutionMethods => written(&json!({ "methods": methods::methods() })),
             Call::ListExecutionServices => written(&json!({ "services": methods::services() })),
-            Call::AddPublicKey => self.add_public_key(&AddPublicKey::read(message)?).await?,
+            Call::AddPublicKey => written(&self.add_public_key(&AddPublicKey::read(message)?).await?),
             Call::ActivatePublicKey | Call::DeactivatePublicKey | Call::RemovePublicKey => {
-                self.change_public_key(&OnePublicKey::read(message)?).await?
+                written(&self.change_public_key(call, &OnePublicKey::read(message)?).await?)
             }
             Call::ListPublicKeys => {
                 written(&self.list_public_keys(&ListPublicKeys::read(message, self.version)?).await?)

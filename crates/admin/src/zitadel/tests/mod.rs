@@ -3,6 +3,7 @@
 mod executions;
 mod faults;
 mod instances;
+mod keys;
 mod names;
 mod protocols;
 mod strangers;

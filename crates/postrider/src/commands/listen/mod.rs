@@ -1,6 +1,7 @@
 //! `postrider listen`: a receiver to try things with. It verifies each request and prints its event in one line.
 
 mod received;
+mod wrapped;
 
 use std::{
     net::SocketAddr,

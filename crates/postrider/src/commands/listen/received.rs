@@ -7,11 +7,13 @@ use domain::Position;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::wrapped::{self, Form};
 use crate::output::plain;
 
 /// A request as it is told.
 pub struct Received {
     pub event: Option<Wire>,
+    pub form: Form,
     pub position: Option<Place>,
     pub previous: Option<Place>,
     pub attempt: u32,
@@ -42,8 +44,10 @@ pub type Place = (Position, i64);
 impl Received {
     pub fn read(headers: &HeaderMap, body: &[u8], signature: Option<String>, status: StatusCode) -> Self {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (form, event) = wrapped::open(body);
         Self {
-            event: serde_json::from_slice(body).ok(),
+            event,
+            form,
             position: place(header("postrider-position")),
             previous: place(header("postrider-previous-position")),
             attempt: header("postrider-attempt").parse().unwrap_or(1),
@@ -61,7 +65,13 @@ impl Received {
                 "{} {} {}#{} {}",
                 event.created_at, event.event_type, event.aggregate_id, event.sequence, event.instance_id
             )),
+            None if matches!(self.form, Form::Jwe(_)) => parts.push("an encrypted event".to_owned()),
             None => parts.push("the body is no event".to_owned()),
+        }
+        match &self.form {
+            Form::Json => {}
+            Form::Jwt(key) => parts.push(format!("as JWT of the key {key}, not verified")),
+            Form::Jwe(key) => parts.push(format!("as JWE for the key {key}")),
         }
         parts.extend(self.position.map(|(position, in_tx_order)| format!("at {position}/{in_tx_order}")));
         if self.attempt > 1 {
@@ -85,6 +95,8 @@ impl Received {
             "aggregate_id": event.aggregate_id,
             "sequence": event.sequence,
             "created_at": event.created_at,
+            "payload_type": self.form.word(),
+            "key_id": self.form.key(),
             "position": text(self.position),
             "previous_position": text(self.previous),
             "attempt": self.attempt,

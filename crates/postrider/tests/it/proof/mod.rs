@@ -33,3 +33,4 @@ mod memory_scene;
 mod notify;
 mod replicas;
 mod replicas_scene;
+mod wrapped;

@@ -178,7 +178,7 @@ fn describe(events: &[FailedEvent]) -> String {
 }
 
 /// Makes the act last, or takes it back where it was rehearsed or came to nothing.
-async fn finish(mut work: Work, by: By<'_>, changed: bool) -> Result<(), StoreError> {
+pub(super) async fn finish(mut work: Work, by: By<'_>, changed: bool) -> Result<(), StoreError> {
     if by.rehearsed || !changed {
         return work.rollback().await;
     }

@@ -74,6 +74,22 @@ fn without_a_master_key_a_key_is_stored_as_it_is_and_read_with_any() {
 }
 
 #[test]
+fn a_web_key_opens_under_its_own_id_only_and_is_no_signing_key() {
+    let ours = keys(HEX);
+    let (id, other) = ("77".into(), "78".into());
+    let sealed = ours.seal_web_key(&id, b"\x30\x82 a private key \xff");
+    assert_eq!(ours.open_web_key(&id, &sealed).as_deref().map(Vec::as_slice), Ok(&b"\x30\x82 a private key \xff"[..]));
+    let damaged = SealError::Damaged(master(HEX).id().clone());
+    assert_eq!(ours.open_web_key(&other, &sealed), Err(damaged.clone()));
+    assert_eq!(ours.open(&"77".into(), &sealed), Err(damaged));
+    let plain = MasterKeys::default().seal_web_key(&id, b"secret");
+    assert_eq!((plain.text.as_str(), &plain.with), ("c2VjcmV0", &None));
+    assert_eq!(ours.open_web_key(&id, &plain).as_deref().map(Vec::as_slice), Ok(&b"secret"[..]));
+    let damaged = Sealed { text: "c2VjcmV".to_owned(), with: None };
+    assert_eq!(ours.open_web_key(&id, &damaged), Err(SealError::Unreadable));
+}
+
+#[test]
 fn a_master_key_is_never_printed() {
     let text = format!("{:?} {MasterKeyError}", keys(HEX));
     assert!(!text.contains("000102") && !text.contains("[0, 1"), "{text}");
