@@ -111,7 +111,14 @@ fn of_the_store(error: &StoreError) -> Kind {
         | StoreError::NoPublicKey { .. } => Kind::NotFound,
         StoreError::TokenNameTaken { .. } => Kind::AlreadyExists,
         StoreError::PublicKey(_) => Kind::Invalid,
-        StoreError::PublicKeyExpired { .. } | StoreError::PublicKeyActive { .. } => Kind::Precondition,
+        StoreError::PublicKeyExpired { .. }
+        | StoreError::PublicKeyActive { .. }
+        | StoreError::NotAtHead { .. }
+        | StoreError::NotSettled { .. }
+        | StoreError::SentAgainAlready { .. }
+        | StoreError::TargetRemoved { .. }
+        | StoreError::KeyClosed { .. }
+        | StoreError::NoMasterKey => Kind::Precondition,
         StoreError::Definition(error) => of_definitions(error),
         error if error.is_transient() => Kind::Unavailable,
         _ => Kind::Internal,

@@ -94,7 +94,7 @@ struct Whoami {
     instance: Option<String>,
 }
 
-async fn whoami(desk: Desk<Look>) -> Json<Whoami> {
+async fn whoami(desk: Desk<Look>) -> Result<Json<Whoami>, Problem> {
     let instance = desk.caller.instance.map(|instance| instance.to_string());
-    Json(Whoami { name: desk.caller.name, role: desk.caller.role, instance })
+    Ok(Json(Whoami { name: desk.caller.name, role: desk.caller.role, instance }))
 }
