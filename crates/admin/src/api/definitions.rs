@@ -8,12 +8,12 @@ use axum::Json;
 use domain::{Condition, Execution, ExecutionTarget, Position, Source, Start, Target, TypePattern};
 use operate::{
     Change, Edit, Keys, Known, OperateError,
-    definitions::{TargetSettings, target_json},
+    definitions::{TargetSettings, execution_json, target_json},
     new_signing_key,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     cursors::OfTarget,
@@ -228,22 +228,7 @@ async fn finish<M>(
 
 async fn executions(desk: Desk<Look>) -> Result<Json<Vec<Value>>, Problem> {
     let edit = edit(&desk, Keys::ThatOpen, false).await?;
-    let all = edit.executions().map(|execution| {
-        let targets: Vec<Value> = (execution.targets.iter())
-            .map(|entry| match entry {
-                ExecutionTarget::Target(name) => json!(name),
-                ExecutionTarget::Include(condition) => json!({ "include": condition }),
-            })
-            .collect();
-        json!({
-            "condition": execution.condition,
-            "instance": execution.instance,
-            "targets": targets,
-            "exclude": execution.exclude,
-            "source": execution.source,
-        })
-    });
-    Ok(Json(all.collect()))
+    Ok(Json(edit.executions().map(execution_json).collect()))
 }
 
 /// One entry of an execution's list.

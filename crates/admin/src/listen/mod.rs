@@ -64,10 +64,11 @@ pub(crate) async fn serve(
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
+        // Those that ended are forgotten: no more are remembered than there is room for.
+        while connections.try_join_next().is_some() {}
         let permit = tokio::select! {
             () = &mut stop => break,
             permit = Arc::clone(&room).acquire_owned() => permit.expect("it is never closed"),
-            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
         };
         let accepted = tokio::select! {
             () = &mut stop => break,

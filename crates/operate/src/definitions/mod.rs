@@ -14,5 +14,5 @@ mod warnings;
 pub use edit::{Edit, Files, Keys};
 pub use plan::{Change, Mode, Plan};
 pub use settings::TargetSettings;
-pub use shown::target_json;
+pub use shown::{execution_json, target_json};
 pub use warnings::secrets_sent;

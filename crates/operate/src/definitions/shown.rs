@@ -1,6 +1,6 @@
-//! A target as it is shown.
+//! Targets and executions as they are shown.
 
-use domain::{SigningKey, Start, Target};
+use domain::{Execution, ExecutionTarget, SigningKey, Start, Target};
 use serde_json::{Value, json};
 
 use crate::{clock, words};
@@ -41,5 +41,23 @@ pub fn target_json(target: &Target, endpoint: &str) -> Value {
         "instance": target.instance,
         "paused": target.paused,
         "source": target.source,
+    })
+}
+
+/// As JSON with stable names, its targets as they are written in a file.
+#[must_use]
+pub fn execution_json(execution: &Execution) -> Value {
+    let targets: Vec<Value> = (execution.targets.iter())
+        .map(|entry| match entry {
+            ExecutionTarget::Target(name) => json!(name),
+            ExecutionTarget::Include(condition) => json!({ "include": condition }),
+        })
+        .collect();
+    json!({
+        "condition": execution.condition,
+        "instance": execution.instance,
+        "targets": targets,
+        "exclude": execution.exclude,
+        "source": execution.source,
     })
 }

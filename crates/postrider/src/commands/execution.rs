@@ -6,8 +6,8 @@ mod set;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use domain::{Execution, ExecutionTarget};
-use serde_json::{Value, json};
+use operate::definitions::execution_json;
+use serde_json::Value;
 
 use crate::{
     context::Context,
@@ -41,7 +41,7 @@ impl List {
         let state = context.state(&context.config()?).await?;
         let mut executions = state.definitions().await?.executions;
         executions.sort_by_key(|execution| (execution.condition.to_string(), execution.instance.clone()));
-        let lines: Vec<Value> = executions.iter().map(to_json).collect();
+        let lines: Vec<Value> = executions.iter().map(execution_json).collect();
         context.output.print(&lines, || {
             let mut table = Table::new(["condition", "instance", "targets", "exclude"], "no executions");
             for execution in &executions {
@@ -57,20 +57,4 @@ impl List {
         })?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn to_json(execution: &Execution) -> Value {
-    let targets: Vec<Value> = (execution.targets.iter())
-        .map(|entry| match entry {
-            ExecutionTarget::Target(name) => json!(name),
-            ExecutionTarget::Include(condition) => json!({ "include": condition }),
-        })
-        .collect();
-    json!({
-        "condition": execution.condition,
-        "instance": execution.instance,
-        "targets": targets,
-        "exclude": execution.exclude,
-        "source": execution.source,
-    })
 }
