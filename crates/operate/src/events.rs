@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use store::{AttemptFilter, EventStore, PageRequest, State};
 
 use crate::{
-    Caller, Known, OperateError, deliveries,
+    Caller, Known, OperateError, deliveries, failed,
     place::{instances, resolve},
 };
 
@@ -130,14 +130,34 @@ struct Word(String, i64, String, String, String, i64);
 /// As one word.
 #[must_use]
 pub fn key_as_word(key: &EventKey) -> String {
-    let word = Word(
-        key.position.to_string(),
-        key.in_tx_order,
-        key.instance_id.to_string(),
-        key.aggregate_type.to_string(),
-        key.aggregate_id.to_string(),
-        key.sequence,
-    );
+    word(
+        (&key.position.to_string(), key.in_tx_order),
+        key.instance_id.as_str(),
+        (key.aggregate_type.as_str(), key.aggregate_id.as_str(), key.sequence),
+    )
+}
+
+/// The event of an attempt, as one word.
+#[must_use]
+pub fn word_of_attempt(line: &deliveries::Line) -> String {
+    let of = (&*line.aggregate_type, &*line.aggregate_id, line.sequence);
+    word((&line.position, line.in_tx_order), line.instance_id.as_str(), of)
+}
+
+/// A failed event, as one word.
+#[must_use]
+pub fn word_of_failed(line: &failed::Line) -> String {
+    let of = (&*line.aggregate_type, &*line.aggregate_id, line.sequence);
+    word((&line.position, line.in_tx_order), line.instance_id.as_str(), of)
+}
+
+fn word(
+    (position, in_tx_order): (&str, i64),
+    instance: &str,
+    (aggregate_type, aggregate_id, sequence): (&str, &str, i64),
+) -> String {
+    let (kind, id) = (aggregate_type.to_owned(), aggregate_id.to_owned());
+    let word = Word(position.to_owned(), in_tx_order, instance.to_owned(), kind, id, sequence);
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&word).unwrap_or_default())
 }
 
