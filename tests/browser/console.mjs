@@ -52,7 +52,7 @@ export async function tryLogin(page, token) {
 
 export async function logout(page) {
     await page.getByRole("button", { name: "Log out" }).click();
-    await page.waitForURL(`**${LOGIN}`);
+    await page.waitForURL(`**${LOGIN}?*`);
 }
 
 export function heading(page, name) {

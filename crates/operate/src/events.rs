@@ -17,6 +17,7 @@ use store::{AttemptFilter, EventStore, PageRequest, State};
 use crate::{
     Caller, Known, OperateError, deliveries, failed,
     place::{instances, resolve},
+    words::number,
 };
 
 /// Rows of one step back.
@@ -341,8 +342,9 @@ async fn receipts(row: &Row, caller: &Caller, state: &State) -> Result<Vec<Recei
             (None, None) => "not_concerned",
         };
         let attempt = last.map(|last| deliveries::sentence(&last.attempt));
-        let failed =
-            failed.map(|failed| format!("{} after {} failures: {}", failed.status, failed.failure_count, failed.error));
+        let failed = failed.map(|failed| {
+            format!("{} after {}: {}", failed.status, number(failed.failure_count.into(), "failure"), failed.error)
+        });
         receipts.push(Receipt {
             target: target.name.to_string(),
             target_id: target.id.clone(),

@@ -74,6 +74,14 @@ fn shown(house: &House, request: &Request) -> Result<Pass, Problem> {
 }
 
 impl Pass {
+    /// Whether its holder has logged out, or its session has ended by itself. Costs nothing; says nothing of its token.
+    pub(crate) fn is_over(&self, house: &House) -> bool {
+        match self {
+            Self::Token(_) => false,
+            Self::Session(cookie, _) => house.sessions().find(cookie, Instant::now()).is_none(),
+        }
+    }
+
     /// Whose it is, as long as it is worth something: asked again for what lasts longer than a request.
     pub(crate) async fn caller(&self, house: &House, peer: Option<IpAddr>) -> Result<Caller, Problem> {
         match self {
@@ -140,7 +148,7 @@ fn refused(request: &Request, problem: Problem) -> Response {
     if problem.status == StatusCode::UNAUTHORIZED {
         return Redirect::to(LOGIN).into_response();
     }
-    console::refusal(problem)
+    console::refusal(&problem)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
 use crate::house::House;
@@ -36,7 +37,7 @@ pub(super) static ICON: LazyLock<Asset> =
 impl Asset {
     fn new(stem: &str, end: &str, kind: &'static str, content: &'static str) -> Self {
         let digest = Sha256::digest(content.as_bytes());
-        let short = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect::<String>();
+        let short = URL_SAFE_NO_PAD.encode(&digest[..6]);
         Self { name: format!("{stem}-{short}.{end}"), kind, content }
     }
 

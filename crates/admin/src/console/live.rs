@@ -167,14 +167,14 @@ impl Watch {
 
     async fn look(&mut self) -> Vec<Event> {
         sleep(self.pause).await;
+        if self.pass.is_over(&self.visit.house) {
+            return self.gone();
+        }
         if self.asked_at.elapsed() >= ASKED_EVERY {
             match self.pass.caller(&self.visit.house, self.peer).await {
                 Ok(caller) => self.visit.who.caller = caller,
                 // The page is loaded again, which leads to the way in.
-                Err(problem) if problem.status == StatusCode::UNAUTHORIZED => {
-                    self.is_over = true;
-                    return vec![Event::default().event("gone").data("-")];
-                }
+                Err(problem) if problem.status == StatusCode::UNAUTHORIZED => return self.gone(),
                 Err(problem) => return self.troubled(&problem.detail),
             }
             self.asked_at = Instant::now();
@@ -186,12 +186,14 @@ impl Watch {
         self.pause = EVERY.max(began.elapsed() * REST);
         match parts {
             Ok(parts) => self.changed(parts),
-            Err(trouble) if trouble.status() == StatusCode::NOT_FOUND => {
-                self.is_over = true;
-                vec![Event::default().event("gone").data("-")]
-            }
+            Err(trouble) if trouble.status() == StatusCode::NOT_FOUND => self.gone(),
             Err(trouble) => self.troubled(trouble.detail()),
         }
+    }
+
+    fn gone(&mut self) -> Vec<Event> {
+        self.is_over = true;
+        vec![Event::default().event("gone").data("-")]
     }
 
     fn changed(&mut self, parts: Vec<Part>) -> Vec<Event> {

@@ -76,9 +76,8 @@ pub(super) fn state(state: CursorState) -> Markup {
 pub(super) fn failed_status(status: FailedStatus) -> Markup {
     let (class, of) = match status {
         FailedStatus::Retrying => ("warn", Shape::Triangle),
-        FailedStatus::Parked => ("bad", Shape::Square),
         FailedStatus::Interrupted => ("calm", Shape::Diamond),
-        FailedStatus::Halted => ("bad", Shape::Square),
+        FailedStatus::Parked | FailedStatus::Halted => ("bad", Shape::Square),
     };
     badge(class, of, status.as_str())
 }

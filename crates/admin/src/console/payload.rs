@@ -17,7 +17,7 @@ pub(super) fn pretty(json: &str) -> String {
         }
         match letter {
             '{' | '[' => {
-                while letters.next_if(|next| next.is_ascii_whitespace()).is_some() {}
+                while letters.next_if(char::is_ascii_whitespace).is_some() {}
                 out.push(letter);
                 if let Some(end) = letters.next_if(|next| matches!(next, '}' | ']')) {
                     out.push(end);

@@ -75,9 +75,9 @@ pub(super) async fn as_a_page(request: Request, next: Next) -> Response {
 }
 
 /// A page for somebody whom the door does not let in, and not for want of a token.
-pub(crate) fn refusal(problem: Problem) -> Response {
+pub(crate) fn refusal(problem: &Problem) -> Response {
     let title = title(problem.status);
-    page(&problem, frame::alone(title, &said(title, &problem)))
+    page(problem, frame::alone(title, &said(title, problem)))
 }
 
 fn page(problem: &Problem, page: Markup) -> Response {
@@ -114,10 +114,8 @@ fn said(title: &str, problem: &Problem) -> Markup {
     }
 }
 
-/// With a capital letter and a full stop: the sentences of `operate` have neither.
+/// With a full stop, which the sentences of `operate` do not have. Their first letter stays as it is: it may be that of a name.
 pub(super) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first: String = letters.next().map(|letter| letter.to_uppercase().collect()).unwrap_or_default();
     let end = if text.ends_with(['.', '?', '!']) { "" } else { "." };
-    format!("{first}{}{end}", letters.as_str())
+    format!("{text}{end}")
 }

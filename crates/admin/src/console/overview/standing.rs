@@ -2,10 +2,11 @@
 
 use std::cmp::Reverse;
 
-use domain::{CursorState, Target, TargetId};
+use domain::{CursorState, FailedStatus, Target, TargetId, Timestamp};
 use maud::{Markup, html};
 use operate::{
     cursors::{self, Line, Measured},
+    failed::{self, Narrow},
     words::{age, number},
 };
 
@@ -24,6 +25,8 @@ pub(super) struct Standing {
     paused: bool,
     pub(super) lag_seconds: Option<f64>,
     pub(super) failed: u64,
+    /// The latest failure, and since when there are any.
+    failure: Option<(String, Timestamp)>,
     worker: Option<String>,
     pub(super) recent: Recent,
 }
@@ -36,12 +39,25 @@ pub(super) async fn standings(visit: &Visit) -> Result<(Vec<Standing>, Measured)
     let mut standings: Vec<Standing> = (overview.known.targets())
         .map(|target| Standing::of(target, lines.iter().filter(|line| line.target_id == target.id), visit))
         .collect();
+    if standings.iter().any(|standing| standing.failed > 0) {
+        let failed = failed::list(None, Narrow::default(), false, caller, &operator.state).await?;
+        for standing in &mut standings {
+            standing.failure = failure(failed.iter().filter(|line| line.target_id == standing.id));
+        }
+    }
     standings.sort_by_cached_key(|standing| {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "only to sort by")]
         let lag = standing.lag_seconds.unwrap_or_default() as u64;
         (standing.rank(), Reverse(lag), Reverse(standing.failed), standing.name.clone())
     });
     Ok((standings, measured))
+}
+
+fn failure<'a>(lines: impl Iterator<Item = &'a failed::Line> + Clone) -> Option<(String, Timestamp)> {
+    let given_up = lines.filter(|line| line.status != FailedStatus::Interrupted);
+    let since = given_up.clone().map(|line| line.first_failed).min()?;
+    let last = given_up.max_by_key(|line| line.last_failed)?;
+    Some((last.error.clone(), since))
 }
 
 fn rank(state: CursorState) -> u8 {
@@ -85,6 +101,7 @@ impl Standing {
             paused: target.paused,
             lag_seconds: lags.fold(None, |most: Option<f64>, lag| Some(most.map_or(lag, |most| most.max(lag)))),
             failed: lines.iter().map(|line| line.failed_events).sum(),
+            failure: None,
             worker: lines.iter().find_map(|line| line.worker.clone()),
             recent: visit.house.rates().of(&target.id),
         }
@@ -156,7 +173,11 @@ impl Standing {
             }
             @if self.failed > 0 {
                 a href={ (self.address()) "#failed" } { (number(self.failed, "failed event")) }
-                @if rank(line.state) >= 3 { ": retry them once the cause is gone, or discard them." } @else { "." }
+                @if let Some((error, since)) = &self.failure {
+                    ", the first " (parts::time(*since, operate::now())) ", the last because " q { (error) }
+                }
+                ". "
+                @if rank(line.state) >= 3 { "Retry them once the cause is gone, or discard them." }
             }
         }
     }

@@ -34,7 +34,7 @@ impl Seen {
     pub(super) async fn read(visit: &Visit, id: &str) -> Result<Self, Trouble> {
         let (operator, caller) = (&visit.operator, visit.caller());
         let (overview, mut lines) = cursors::list(&operator.state, caller, false).await?;
-        let target = super::of(&overview.known, id, caller)?;
+        let target = super::of(&overview.known, id)?;
         lines.retain(|line| line.target_id == target.id);
         let count = lines.len();
         lines.sort_by_key(|line| (line.state == CursorState::Live, line.failed_events == 0));

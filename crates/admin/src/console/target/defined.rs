@@ -6,10 +6,7 @@ use operate::{Edit, Keys, definitions::target_json};
 use serde_json::Value;
 
 use super::{
-    super::{
-        trouble::Trouble,
-        visit::{Visit, Who},
-    },
+    super::{trouble::Trouble, visit::Visit},
     keys::FORM,
 };
 
@@ -36,7 +33,7 @@ const SHOWN: &[(&str, &str)] = &[
     ("id", "Id"),
 ];
 
-pub(super) async fn section(_who: &Who, target: &Target, visit: &Visit) -> Result<Markup, Trouble> {
+pub(super) async fn section(visit: &Visit, target: &Target) -> Result<Markup, Trouble> {
     let operator = &visit.operator;
     let edit = Edit::begin(&operator.state, &operator.files, visit.caller(), FORM, Keys::ThatOpen, true).await?;
     let entry = ExecutionTarget::Target(target.name.clone());

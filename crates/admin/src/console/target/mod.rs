@@ -23,7 +23,7 @@ use axum::{
 };
 use domain::{Role, Target};
 use maud::{Markup, html};
-use operate::{Caller, Known};
+use operate::Known;
 
 use super::{
     flash::{Done, Flash},
@@ -66,10 +66,10 @@ fn at(target: &Target, act: &str) -> String {
 /// The target of an address, if it is the caller's to see.
 async fn find(visit: &Visit, id: &str) -> Result<Target, Trouble> {
     let known = Known::read(&visit.operator.state, visit.caller()).await?;
-    of(&known, id, visit.caller())
+    of(&known, id)
 }
 
-fn of(known: &Known, id: &str, _caller: &Caller) -> Result<Target, Trouble> {
+fn of(known: &Known, id: &str) -> Result<Target, Trouble> {
     let found = known.targets().find(|target| target.id.as_str() == id);
     found.cloned().ok_or_else(|| Trouble::not_found("there is no such target; perhaps it was deleted"))
 }
@@ -94,7 +94,7 @@ async fn page(visit: Visit, Path(id): Path<String>, Query(done): Query<Done>) ->
         (part(&parts, "failed"))
         h2 #deliveries-head { "Deliveries" }
         (part(&parts, "deliveries"))
-        (defined::section(who, &target, &visit).await?)
+        (defined::section(&visit, &target).await?)
     };
     Ok(frame::followed(who, Place::Overview, target.name.as_str(), &Topic::Target(id), done.done, &content))
 }
