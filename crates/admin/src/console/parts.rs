@@ -105,7 +105,7 @@ pub(super) fn calm(word: &str) -> Markup {
 /// A table that scrolls within itself where there is no room for it. `id` is that of its heading.
 pub(super) fn table(id: &str, columns: &[&str], rows: &Markup) -> Markup {
     html! {
-        div.scroll role="group" tabindex="0" aria-labelledby=(id) {
+        div.scroll data-key=(id) role="group" tabindex="0" aria-labelledby=(id) {
             table aria-labelledby=(id) {
                 thead {
                     tr {

@@ -43,7 +43,7 @@ impl Who {
     /// A form that is posted.
     pub(super) fn form(&self, action: &str, content: &Markup) -> Markup {
         html! {
-            form method="post" action=(action) {
+            form method="post" action=(action) data-key=(action) {
                 input type="hidden" name=(CSRF) value=(self.csrf);
                 (content)
             }

@@ -68,7 +68,7 @@ fn attention(standings: &[Standing], around: &surroundings::Surroundings) -> Mar
                 ul.attention {
                     @for trouble in &others { li.note.(trouble.class()) { (trouble.sentence()) } }
                     @for standing in troubled.iter().take(MOST) {
-                        li.note.(standing.class()) {
+                        li.note.(standing.class()) data-key=(standing.key()) {
                             a href=(standing.address()) { strong { (standing.name) } } " "
                             (standing.trouble())
                         }

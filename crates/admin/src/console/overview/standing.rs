@@ -165,10 +165,9 @@ impl Standing {
         html! {
             @if rank(line.state) < 3 {
                 "is " (parts::state(line.state))
-                // To the minute: this is read aloud to nobody again and again.
-                @if let Some(lag) = since { "; its oldest event has waited for " (steps(lag)) }
+                @if let Some(lag) = since { ", its oldest event has waited for " (steps(lag)) }
+                @if let Some(reason) = &line.reason { ": " (reason) }
                 ". "
-                @if let Some(reason) = &line.reason { (super::super::trouble::sentence(reason)) " " }
                 @if let Some(advice) = advice(line.state) { (advice) " " }
             }
             @if self.failed > 0 {

@@ -113,7 +113,7 @@ impl Seen {
         let several = self.count > 1;
         let name = if several { format!("Time line of {}", line.instance_id) } else { "Time line".to_owned() };
         html! {
-            div.cursor {
+            div.cursor data-key=(line.instance_id) {
                 @if several {
                     h3 { (instance(line.instance_id.as_str())) " " (parts::state(line.state)) }
                     @if let Some(reason) = &line.reason { p.small { (reason) } }

@@ -54,7 +54,7 @@ pub(super) async fn part(visit: &Visit, target: &Target) -> Result<Markup, Troub
         div #failed {
             @if lines.is_empty() { p.empty { "None: everything that was sent arrived." } } @else {
                 @if acts && parked > 1 {
-                    div.acts {
+                    div.acts data-key="all" {
                         (visit.who.form(&at(target, "retry"), &html! {
                             input type="hidden" name="status" value="parked";
                             button type="submit" { "Send all " (parked) " parked again" }

@@ -114,7 +114,7 @@ pub(super) async fn parts(visit: &Visit, id: &str) -> Result<Vec<Part>, Trouble>
 /// What can be done to it as it stands, by whoever looks.
 fn acts(who: &Who, seen: &cursors::Seen) -> Markup {
     let target = &seen.target;
-    let link = |act: &str, word: &str| html! { a.button href=(at(target, act)) data-dialog { (word) } };
+    let link = |act: &str, word: &str| html! { a.button href=(at(target, act)) data-key=(act) data-dialog { (word) } };
     html! {
         div.acts #acts {
             @if who.may(Role::Operator) {
@@ -132,7 +132,7 @@ fn acts(who: &Who, seen: &cursors::Seen) -> Markup {
                 (link("test", "Test call…"))
             }
             @if who.may(Role::Admin) && target.source == domain::Source::Api {
-                a.button href=(at(target, "settings")) { "Settings…" }
+                a.button href=(at(target, "settings")) data-key="settings" { "Settings…" }
                 (link("rotate-key", "New key…"))
                 (link("delete", "Delete…"))
             }
