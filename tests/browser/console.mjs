@@ -18,9 +18,11 @@
 //     an event's page   a region "Payload" with the decoded JSON as code; where it has failed, a button "Retry"
 //     /workers          a table "Workers"
 //     /audit            a table "Audit", newest first: who, what, when
+//     /docs             every operation of the API, from its description
 //     /tokens           a table "Tokens"; fields "Name" and "Role", a button "Create token"; "Token" once
 //
-// The state and the tables change by themselves while a page is open. A session is a cookie with "session" in its name.
+// What asks for a confirmation is a page of its own, which the script shows in a dialog: everything can be done without the script.
+// The state and the tables change by themselves while a page is open; what has the focus keeps it. A session is a cookie with "session" in its name.
 
 /** The pages that the navigation leads to, by the names of its links. */
 export const PAGES = {
@@ -30,6 +32,16 @@ export const PAGES = {
     Workers: "/workers",
     Audit: "/audit",
     Tokens: "/tokens",
+    API: "/docs",
+};
+/** Pages of a target, by the names of their pictures, behind its own address. */
+export const QUESTIONS = {
+    seek: "/seek?to=beginning",
+    halt: "/halt",
+    test: "/test",
+    settings: "/settings",
+    rotate: "/rotate-key",
+    delete: "/delete",
 };
 export const NEW_TARGET = "/targets/new";
 export const LOGIN = "/login";
@@ -52,11 +64,11 @@ export async function tryLogin(page, token) {
 
 export async function logout(page) {
     await page.getByRole("button", { name: "Log out" }).click();
-    await page.waitForURL(`**${LOGIN}`);
+    await page.waitForURL(`**${LOGIN}?*`);
 }
 
 export function heading(page, name) {
-    return page.getByRole("heading", { level: 1, name, exact: true });
+    return page.getByRole("heading", { level: 1, name, exact: typeof name === "string" });
 }
 
 export function alert(page) {
@@ -155,14 +167,44 @@ export async function pressTimeLine(page, share) {
     await seekDialog(page).waitFor();
 }
 
+/** The same by the keyboard, where a place is typed in. */
+export async function typeTimeLine(page, place) {
+    await page.getByRole("button", { name: "Time line" }).press("Enter");
+    await seekDialog(page).getByLabel("Move to").fill(place);
+    await seekDialog(page).getByLabel("Move to").press("Enter");
+}
+
+/** The question about a seek, as a page, for whoever has no scripts. */
+export async function seekAsPage(page, place) {
+    await page.getByRole("button", { name: "Time line" }).click();
+    await page.getByLabel("Move to").fill(place);
+    await page.getByRole("button", { name: "Count" }).click();
+}
+
+/** What a question is answered with on its page or in its dialog, and what is said afterwards. */
+export async function answer(page, button, says) {
+    await page.getByRole("button", { name: button, exact: true }).click();
+    await page.getByRole("status").getByText(says).first().waitFor();
+}
+
+/** A button that asks first, by the words on it. */
+export function asks(page, words) {
+    return page.getByRole("link", { name: words });
+}
+
+/** The button that retries a failed event, in its row. */
+export function retryOf(row) {
+    return row.getByRole("button", { name: "Retry" });
+}
+
 export function seekDialog(page) {
     return page.getByRole("dialog", { name: "Seek" });
 }
 
 /** How many events the dialog says would be sent, once it says so. */
-export async function wouldBeSent(page) {
+export async function wouldBeSent(page, where = seekDialog(page)) {
     const says = /(\d+) events? would be sent/;
-    const sentence = seekDialog(page).getByText(says);
+    const sentence = where.getByText(says);
     return Number(says.exec(await sentence.textContent())[1]);
 }
 

@@ -43,6 +43,13 @@ async function fill() {
         await scene.daemon.store.write({ type: `user.${name}`, aggregate: "a-rather-long-name-of-a-user", payload: { name } });
     }
     await pages.failed(page, "user.refuses").waitFor();
+    for (const [name, address] of Object.entries(pages.QUESTIONS)) places[`question-${name}`] = path() + address;
+    places["question-discard"] = `${path()}/discard?status=parked`;
+    places.explained = `${pages.PAGES.Executions}?event=user.refuses`;
+    await page.getByRole("link", { name: "Details" }).first().click();
+    await pages.heading(page, /^Attempt/).waitFor();
+    places.attempt = path();
+    await pages.openTarget(page, url, "refuses");
     await pages.openEvent(page, pages.failed(page, "user.refuses"));
     places.event = path();
     await pages.openTarget(page, url, "gone");

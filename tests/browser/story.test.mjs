@@ -115,6 +115,70 @@ scene.act("a click on the time line says how many events would be sent, and seek
     assert.deepEqual(receiver.delivered, [...once, ...once]);
 });
 
+scene.act("a cursor is moved by the keyboard alone", async () => {
+    const { type, receiver, write } = await stage("keys");
+    await write({ number: 1 });
+    await receiver.arrival("the event", () => true);
+    await scene.daemon.settled("keys");
+    await pages.typeTimeLine(page, "beginning");
+    assert.equal(await pages.wouldBeSent(page), 1);
+    await pages.answerSeek(page, "Seek");
+    await eventually("it came again", () => receiver.arrivals.length === 2);
+    assert.deepEqual(receiver.delivered, [`${type} 1`, `${type} 1`]);
+});
+
+scene.act("whoever has no scripts can do all of it", async () => {
+    const { receiver, write } = await stage("plain");
+    const visitor = await scene.visitor({ scripts: false });
+    await pages.login(visitor.page, url, await scene.daemon.token("plain", "operator"));
+    await write({ number: 1 });
+    await receiver.arrival("the event", () => true);
+    await scene.daemon.settled("plain");
+    await pages.openTarget(visitor.page, url, "plain");
+    await pages.seekAsPage(visitor.page, "beginning");
+    assert.equal(await pages.wouldBeSent(visitor.page, visitor.page), 1);
+    await pages.answer(visitor.page, "Seek", "The cursor was moved");
+    await eventually("it came again", () => receiver.arrivals.length === 2);
+    await pages.answer(visitor.page, "Pause", "Paused");
+    await pages.state(visitor.page, "paused");
+    await pages.answer(visitor.page, "Resume", "Resumed");
+});
+
+scene.act("what somebody is in stays theirs while rows come before it", async () => {
+    const { type, receiver, write } = await stage("focus");
+    receiver.answer(500);
+    await write({ number: 1 });
+    const first = pages.failed(page, type).filter({ hasText: "focus#1" });
+    await pages.retryOf(first).focus();
+    await write({ number: 2 });
+    await pages.failed(page, type).filter({ hasText: "focus#2" }).waitFor();
+    const row = await page.evaluate(() => document.activeElement.closest("tr").textContent);
+    assert.match(row, /focus#1/);
+});
+
+scene.act("a test call says what the endpoint answered, and leaves the cursor alone", async () => {
+    const { receiver } = await stage("test");
+    await pages.asks(page, "Test call").click();
+    await pages.answer(page, "Call", "delivered");
+    const { event } = await receiver.arrival("the call", () => true);
+    assert.equal(event.event_type, "postrider.test");
+});
+
+scene.act("what is discarded needs a reason, and is in the audit with it", async () => {
+    const { type, receiver, write } = await stage("discard");
+    receiver.answer(500);
+    await write({ number: 1 });
+    await pages.failed(page, type).getByRole("button", { name: /^Discard/ }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("button", { name: "Discard", exact: true }).click();
+    assert.ok(await dialog.isVisible(), "without a reason nothing is sent");
+    await dialog.getByLabel("Reason").fill("no longer wanted");
+    await pages.answer(page, "Discard", "Discarded");
+    await pages.failed(page, type).waitFor({ state: "detached" });
+    await page.goto(url + pages.PAGES.Audit);
+    await pages.row(page, "Audit", "no longer wanted").waitFor();
+});
+
 scene.act("what was done is in the audit, with the name of the token", async () => {
     await stage("audit");
     await page.goto(url + pages.PAGES.Audit);

@@ -8,7 +8,8 @@
 //! - `/api/v1/…`: everything that the command line can do ([`api`]), described at `/openapi.json` and `/docs`.
 //!
 //! The cast: [`Admin`] binds the address and serves; [`House`] is what handlers are given; [`auth`] stands before every route but
-//! health and finds out who asks; [`listen`] takes connections, as many as it has room for, with or without TLS.
+//! health and finds out who asks; [`listen`] takes connections, as many as it has room for, with or without TLS; [`rates`] remembers
+//! how often each target was called lately.
 //!
 //! Invariants: nothing but health and public keys is answered without a token in force; whoever is bound to an instance sees and changes only that
 //! instance (`operate` keeps it); no secret, payload or header is logged; an answer never waits for a database that is away for
@@ -23,6 +24,7 @@ mod jwks;
 mod listen;
 mod openapi;
 mod problem;
+mod rates;
 mod zitadel;
 
 use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
@@ -109,8 +111,16 @@ impl Admin {
 
     /// Answers until `stop` is over.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send) -> Result<(), AdminError> {
-        let routes = routes(&self.house);
-        listen::serve(self.listener, self.tls, routes, stop).await.map_err(AdminError::Serve)
+        let (routes, house) = (routes(&self.house), &self.house);
+        let stop = async {
+            stop.await;
+            // Streams of pages that are open end by themselves, so that nobody waits for their browsers.
+            house.stopping().cancel();
+        };
+        tokio::select! {
+            served = listen::serve(self.listener, self.tls, routes, stop) => served.map_err(AdminError::Serve),
+            never = rates::sample(house) => match never {},
+        }
     }
 }
 
@@ -126,10 +136,11 @@ fn routes(house: &House) -> axum::Router {
     let (api, description) = api::routes();
     let behind = axum::Router::new()
         .merge(api)
-        .merge(openapi::routes(description))
+        .merge(openapi::routes())
         .merge(health::metrics())
         .merge(console::routes())
         .merge(zitadel::router())
+        .layer(axum::Extension(Arc::new(description)))
         .layer(axum::middleware::from_fn_with_state(house.clone(), auth::door));
     let before = health::routes().merge(jwks::routes()).merge(console::entrance());
     listen::bounded(before.merge(behind)).with_state(house.clone())

@@ -1,4 +1,4 @@
-//! The description of the API: as it is, and as a page.
+//! The description of the API for programs. For people it is a page of the console.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use axum::{Extension, Json, Router, routing::get};
 
 use crate::house::House;
 
-/// Both, behind the door.
-pub(crate) fn routes(description: OpenApi) -> Router<House> {
-    Router::new().route("/openapi.json", get(json)).layer(Extension(Arc::new(description)))
+/// Behind the door.
+pub(crate) fn routes() -> Router<House> {
+    Router::new().route("/openapi.json", get(json))
 }
 
 async fn json(Extension(description): Extension<Arc<OpenApi>>) -> Json<OpenApi> {

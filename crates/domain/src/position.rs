@@ -6,7 +6,7 @@
 
 use std::{fmt, str::FromStr};
 
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{AggregateId, AggregateType, EventType, InstanceId};
@@ -38,6 +38,27 @@ impl Position {
     #[must_use]
     pub fn from_micros(micros_since_epoch: i64) -> Self {
         Self(Decimal::new(micros_since_epoch, 6))
+    }
+
+    /// The position at this share of the way to another, in thousandths, with as many decimals as the two have.
+    #[must_use]
+    pub fn part_of_the_way(self, to: Self, thousandths: u32) -> Self {
+        let way = to.0.checked_sub(self.0).unwrap_or_default();
+        let scale = self.0.scale().max(to.0.scale());
+        let part = way.checked_mul(Decimal::new(thousandths.min(1000).into(), 3)).unwrap_or(way);
+        Self(self.0.checked_add(part.round_dp(scale)).unwrap_or(to.0))
+    }
+
+    /// How much of the way from one position to another lies before this one, in thousandths: 0 at its beginning or before it, 1000
+    /// at its end or behind it.
+    #[must_use]
+    pub fn share_of_the_way(self, from: Self, to: Self) -> u32 {
+        if self >= to {
+            return 1000;
+        }
+        let thousandth = to.0.checked_sub(from.0).unwrap_or_default() / Decimal::ONE_THOUSAND;
+        let gone = self.0.checked_sub(from.0).unwrap_or_default().max(Decimal::ZERO);
+        gone.checked_div(thousandth).and_then(|share| share.to_u32()).unwrap_or_default().min(1000)
     }
 }
 

@@ -34,5 +34,5 @@ mod waking;
 pub use options::{DeliveryLog, Options};
 pub use resolve::{ResolveError, Resolved, resolve_start};
 pub use retry::Retry;
-pub use status::{Readiness, Status};
+pub use status::{Calls, Readiness, Status};
 pub use supervisor::{Engine, EngineError, Parts};

@@ -34,6 +34,15 @@ pub enum Readiness {
     NotReady(String),
 }
 
+/// Calls of one target since this daemon has known it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Calls {
+    /// With a good answer.
+    pub delivered: u64,
+    /// With another one, or none.
+    pub failed: u64,
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct Call {
     target: String,
@@ -220,6 +229,20 @@ impl Status {
             let _ = writeln!(text, "# the figures could not be written");
         }
         text
+    }
+
+    /// How often each target was called by this daemon. The sums only grow, but begin anew for a target that was renamed.
+    #[must_use]
+    pub fn calls(&self) -> HashMap<TargetId, Calls> {
+        let names = self.lock().names.clone();
+        let of = |name: &TargetName, outcome| {
+            self.deliveries.get(&Call { target: name.to_string(), outcome }).map_or(0, |calls| calls.get())
+        };
+        let calls = names.into_iter().map(|(target, name)| {
+            let failed = of(&name, "failed") + of(&name, "unavailable");
+            (target, Calls { delivered: of(&name, "delivered"), failed })
+        });
+        calls.collect()
     }
 
     /// The figures of a courier that sets out.

@@ -57,10 +57,13 @@ pub async fn span(
     Ok((Span { after, to: to_key.min(horizon) }, warnings))
 }
 
-/// The position of the first event of an instance.
-pub async fn first_position(events: &EventStore, instance: &InstanceId) -> Result<Option<Position>, OperateError> {
+/// The position of the first event of an instance, up to the head of the store.
+pub async fn first_position(
+    events: &EventStore,
+    instance: &InstanceId,
+    up_to: Position,
+) -> Result<Option<Position>, OperateError> {
     let beginning = EventKey::before(Position::ZERO);
-    let up_to = events.probe().await?.head;
     let request = PageRequest { instance, after: &beginning, up_to, filter: None, limit: 1, max_bytes: 1 };
     Ok(events.page(&request).await?.rows.first().map(|row| row.key().position))
 }

@@ -29,9 +29,10 @@ export class Browser {
         return browser;
     }
 
-    /** Somebody who comes for the first time: no cookies, nothing cached. */
-    async visitor({ scheme = "light", size = "wide" } = {}) {
-        return Visitor.of(await this.#browser.newContext({ colorScheme: scheme, viewport: SIZES[size], locale: "en-GB" }));
+    /** Somebody who comes for the first time: no cookies, nothing cached; and with no scripts, if that is asked for. */
+    async visitor({ scheme = "light", size = "wide", scripts = true } = {}) {
+        const looks = { colorScheme: scheme, viewport: SIZES[size], javaScriptEnabled: scripts };
+        return Visitor.of(await this.#browser.newContext({ ...looks, locale: "en-GB" }));
     }
 
     async close() {

@@ -1,11 +1,13 @@
-//! Who asks: a bearer token, or the same token in the cookie of a browser that logged in.
+//! Who asks: a bearer token, or the cookie of a browser in which somebody typed one in ([`Sessions`]).
 //!
 //! Every route behind the door comes through [`door`], which finds the token in the state, so that one that was revoked opens
 //! nothing from that moment on. Failed attempts are bounded for each address ([`Attempts`]). A browser that sends a cookie must
-//! also say that the request comes from our own pages before it may change anything.
+//! also say that the request comes from our own pages before it may change anything; the console's forms carry a secret besides.
 
 mod attempts;
 mod session;
+
+use std::{fmt, net::IpAddr, time::Instant};
 
 use axum::{
     extract::{Request, State},
@@ -16,47 +18,94 @@ use axum::{
 use operate::Caller;
 
 pub(crate) use attempts::Attempts;
-pub(crate) use session::{cookie_of, ends, starts};
+pub(crate) use session::{Session, Sessions, cookie_of, ends, starts};
 
-use crate::{health::METRICS, house::House, listen::Peer, problem::Problem, zitadel};
+use crate::{console, health::METRICS, house::House, listen::Peer, problem::Problem, zitadel};
 
 /// The way in, for people.
 pub(crate) const LOGIN: &str = "/login";
 
-/// Lets pass who shows a token in force, with their [`Caller`] in the request.
+/// With what somebody came in.
+#[derive(Clone)]
+pub(crate) enum Pass {
+    /// A program.
+    Token(String),
+    /// A browser: what its cookie says, and what that stands for.
+    Session(String, Session),
+}
+
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pass(…)")
+    }
+}
+
+/// Lets pass who shows a token in force, with their [`Caller`] and their [`Pass`] in the request.
 pub(crate) async fn door(State(house): State<House>, mut request: Request, next: Next) -> Response {
     if house.has_open_metrics() && request.uri().path() == METRICS {
         return next.run(request).await;
     }
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
-    let found = match shown(&request) {
-        Ok(shown) => check(&house, peer, &shown).await,
+    let found = match shown(&house, &request) {
+        Ok(pass) => pass.caller(&house, peer).await.map(|caller| (caller, pass)),
         Err(problem) => Err(problem),
     };
     match found {
-        Ok(caller) => {
+        Ok((caller, pass)) => {
             request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(pass);
             next.run(request).await
         }
         Err(problem) => refused(&request, problem),
     }
 }
 
-/// The token that a request shows.
-fn shown(request: &Request) -> Result<String, Problem> {
+/// The pass that a request shows.
+fn shown(house: &House, request: &Request) -> Result<Pass, Problem> {
     if let Some(token) = bearer(request.headers()) {
-        return Ok(token);
+        return Ok(Pass::Token(token));
     }
     let cookie = cookie_of(request.headers()).ok_or_else(Problem::unauthenticated)?;
     if !is_safe(request.method()) && !is_from_our_pages(request.headers()) {
-        let detail = "this request comes from a page that is not ours";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "denied", detail));
+        return Err(foreign());
     }
-    Ok(cookie)
+    let session = house.sessions().find(&cookie, Instant::now()).ok_or_else(Problem::unauthenticated)?;
+    Ok(Pass::Session(cookie, session))
+}
+
+impl Pass {
+    /// Whether its holder has logged out, or its session has ended by itself. Costs nothing; says nothing of its token.
+    pub(crate) fn is_over(&self, house: &House) -> bool {
+        match self {
+            Self::Token(_) => false,
+            Self::Session(cookie, _) => house.sessions().find(cookie, Instant::now()).is_none(),
+        }
+    }
+
+    /// Whose it is, as long as it is worth something: asked again for what lasts longer than a request.
+    pub(crate) async fn caller(&self, house: &House, peer: Option<IpAddr>) -> Result<Caller, Problem> {
+        match self {
+            Self::Token(token) => check(house, peer, token).await,
+            Self::Session(cookie, _) => {
+                let session = house.sessions().find(cookie, Instant::now()).ok_or_else(Problem::unauthenticated)?;
+                check(house, peer, &session.token).await
+            }
+        }
+    }
+}
+
+/// Why a request that another page made is refused.
+fn foreign() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "denied", "this request comes from a page that is not ours")
+}
+
+/// For what is before the door, and would be done in the name of whoever it lets in.
+pub(crate) fn must_be_from_our_pages(headers: &HeaderMap) -> Result<(), Problem> {
+    if is_from_our_pages(headers) { Ok(()) } else { Err(foreign()) }
 }
 
 /// Whose token this is.
-pub(crate) async fn check(house: &House, peer: Option<std::net::IpAddr>, shown: &str) -> Result<Caller, Problem> {
+pub(crate) async fn check(house: &House, peer: Option<IpAddr>, shown: &str) -> Result<Caller, Problem> {
     let operator = house.operator()?;
     house.attempts().may_try(peer, shown)?;
     let Some(token) = operator.state.token(shown).await? else {
@@ -90,17 +139,19 @@ fn is_from_our_pages(headers: &HeaderMap) -> bool {
     }
 }
 
-/// People are led to the way in; programs are told, each in its own tongue.
+/// People are led to the way in, or read why not; programs are told, each in its own tongue.
 fn refused(request: &Request, problem: Problem) -> Response {
-    let wants_page = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let wants_page = wants_page.is_some_and(|accept| accept.contains("text/html")) && request.method() == Method::GET;
-    if problem.status == StatusCode::UNAUTHORIZED && wants_page {
+    let accepted = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if let Some(response) = zitadel::refusal(request.uri().path(), problem.status, &problem.detail) {
+        return problem.with_headers(response);
+    }
+    if !accepted.is_some_and(|accept| accept.contains("text/html")) {
+        return problem.into_response();
+    }
+    if problem.status == StatusCode::UNAUTHORIZED {
         return Redirect::to(LOGIN).into_response();
     }
-    match zitadel::refusal(request.uri().path(), problem.status, &problem.detail) {
-        Some(response) => problem.with_headers(response),
-        None => problem.into_response(),
-    }
+    console::refusal(&problem)
 }
 
 #[cfg(test)]

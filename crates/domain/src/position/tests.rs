@@ -149,3 +149,31 @@ proptest! {
         prop_assert_eq!(position(&stamped.to_string()), stamped);
     }
 }
+
+#[test]
+fn a_place_between_two_positions_is_found_by_its_share_of_the_way_and_the_other_way_round() {
+    let check = |from: &str, to: &str, share: u32, expected: &str| {
+        let at = position(from).part_of_the_way(position(to), share);
+        assert_eq!(at, position(expected), "{share} of {from} to {to}");
+        assert_eq!(at.to_string().contains('.'), expected.contains('.'), "as many decimals as the two have");
+    };
+    check("1", "1001", 500, "501");
+    check("1", "4", 0, "1");
+    check("1", "4", 400, "2");
+    check("1", "4", 5000, "4");
+    check("1743070963.262665", "1743070965.262665", 500, "1743070964.262665");
+    check("7", "7", 300, "7");
+    let share = |at: &str| position(at).share_of_the_way(position("10"), position("20"));
+    assert_eq!([share("3"), share("10"), share("12.5"), share("20"), share("30")], [0, 0, 250, 1000, 1000]);
+    assert_eq!(position("5").share_of_the_way(position("5"), position("5")), 1000);
+}
+
+proptest! {
+    #[test]
+    fn a_share_never_leads_out_of_the_way(from in 0..i64::MAX, to in 0..i64::MAX, share in 0..2000_u32) {
+        let (from, to) = (Position::from_micros(from.min(to)), Position::from_micros(from.max(to)));
+        let at = from.part_of_the_way(to, share);
+        prop_assert!(from <= at && at <= to);
+        prop_assert!(at.share_of_the_way(from, to) <= 1000);
+    }
+}

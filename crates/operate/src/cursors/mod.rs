@@ -1,5 +1,6 @@
 //! Cursors: how far each target has come on each instance, and moving them by hand.
 
+mod extent;
 mod halt;
 mod line;
 mod measure;
@@ -12,6 +13,7 @@ use store::State;
 
 use crate::{Caller, Known, OperateError, known::no_cursor};
 
+pub use extent::{Extent, extent};
 pub use halt::{halt, unhalt};
 pub use line::{Line, Overview};
 pub use measure::{Measured, list, measure};

@@ -159,9 +159,9 @@ async fn one(
 
 /// A position that no event has or follows is a slip, most likely a number too few.
 async fn behind_the_first(position: Position, cursors: &[Cursor], events: &EventStore) -> Result<(), OperateError> {
-    let mut first: Option<Position> = None;
+    let (mut first, head): (Option<Position>, _) = (None, events.probe().await?.head);
     for cursor in cursors {
-        let here = first_position(events, &cursor.instance_id).await?;
+        let here = first_position(events, &cursor.instance_id, head).await?;
         first = first.into_iter().chain(here).min();
     }
     match first {

@@ -3,19 +3,22 @@
 //! Reading goes back in steps of a bounded number of rows. A page ends when it is full, or when so many rows were looked at that
 //! somebody who waits for it should hear of it; where to go on is told.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+mod key;
+mod show;
+
 use bytes::Bytes;
 use domain::{
-    Concern, Event, EventKey, EventType, InstanceId, OutcomeKind, Position, Role, Router, Row, SignedDuration, Start,
-    TargetId, Timestamp, TypeFilter, TypePattern,
+    EventKey, EventType, InstanceId, Position, Row, SignedDuration, Start, Timestamp, TypeFilter, TypePattern,
 };
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use store::{AttemptFilter, EventStore, HorizonSource, PageRequest, State};
+use serde::Serialize;
+use store::{EventStore, HorizonSource, PageRequest, State};
+
+pub use key::{key_as_word, key_of_word, word_of_attempt, word_of_failed};
+pub use show::{Receipt, WholeEvent, show};
 
 use crate::{
-    Caller, Known, OperateError, clock, deliveries,
+    Caller, OperateError, clock,
     place::{instances, resolve},
 };
 
@@ -91,73 +94,6 @@ pub struct EventLine {
     pub payload_bytes: Option<usize>,
     /// What is wrong with a row that cannot be read.
     pub unreadable: Option<String>,
-}
-
-/// An event with what became of it.
-#[derive(Clone, Serialize, Debug, JsonSchema)]
-pub struct WholeEvent {
-    /// The event.
-    #[serde(flatten)]
-    pub line: EventLine,
-    /// The stored JSON text, for those who may see payloads.
-    #[schemars(with = "serde_json::Value")]
-    pub payload: Option<Box<RawValue>>,
-    /// The payload as text, where it is no JSON.
-    pub payload_text: Option<String>,
-    /// Every target that the caller sees and that it concerns, or that was sent it.
-    pub receipts: Vec<Receipt>,
-}
-
-/// What became of an event for one target.
-#[derive(Clone, Serialize, Debug, JsonSchema)]
-pub struct Receipt {
-    /// Its name.
-    pub target: String,
-    /// Its id.
-    #[schemars(with = "String")]
-    pub target_id: TargetId,
-    /// `pending`, `settled` (delivered, or passed by an operator or by earlier definitions), `delivered` where that is written
-    /// down, `failed` with the status of the failed event, or `not_concerned`.
-    pub state: &'static str,
-    /// The status of a failed event, and the last attempt that is written down.
-    pub detail: Option<String>,
-    /// When it was delivered, where that is written down.
-    pub delivered_at: Option<Timestamp>,
-}
-
-/// The key of an event as one word, for a URL.
-#[derive(Serialize, Deserialize)]
-struct Word(String, i64, String, String, String, i64);
-
-/// As one word.
-#[must_use]
-pub fn key_as_word(key: &EventKey) -> String {
-    let word = Word(
-        key.position.to_string(),
-        key.in_tx_order,
-        key.instance_id.to_string(),
-        key.aggregate_type.to_string(),
-        key.aggregate_id.to_string(),
-        key.sequence,
-    );
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&word).unwrap_or_default())
-}
-
-/// From one word.
-pub fn key_of_word(text: &str) -> Result<EventKey, OperateError> {
-    let read = || {
-        let Word(position, in_tx_order, instance, aggregate_type, aggregate_id, sequence) =
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-        Some(EventKey {
-            position: position.parse().ok()?,
-            in_tx_order,
-            instance_id: instance.into(),
-            aggregate_type: aggregate_type.into(),
-            aggregate_id: aggregate_id.into(),
-            sequence,
-        })
-    };
-    read().ok_or_else(|| OperateError::Invalid("this is no key of an event; it comes from a list of events".to_owned()))
 }
 
 /// Which instance is meant: the one that is named or bound to, or the only one.
@@ -270,80 +206,6 @@ fn filter(types: &[TypePattern]) -> Option<TypeFilter> {
     Some(filter)
 }
 
-/// One event in full, with what became of it for every target that the caller sees.
-pub async fn show(
-    word: &str,
-    caller: &Caller,
-    (events, state): (&EventStore, &State),
-) -> Result<WholeEvent, OperateError> {
-    let key = key_of_word(word)?;
-    let gone = || OperateError::NotFound("there is no such event in the store".to_owned());
-    if !caller.owns(Some(&key.instance_id)) {
-        return Err(gone());
-    }
-    let row = events.event(&key).await?.ok_or_else(gone)?;
-    let (payload, payload_text) = match &row {
-        Row::Event(Event { payload: Some(payload), .. }) if caller.role >= Role::Operator => readable(payload),
-        _ => (None, None),
-    };
-    let receipts = receipts(&row, caller, state).await?;
-    Ok(WholeEvent { line: EventLine::of(&row), payload, payload_text, receipts })
-}
-
-fn readable(payload: &[u8]) -> (Option<Box<RawValue>>, Option<String>) {
-    let text = String::from_utf8_lossy(payload).into_owned();
-    match serde_json::from_str::<Box<RawValue>>(&text) {
-        Ok(json) => (Some(json), None),
-        Err(_) => (None, Some(text)),
-    }
-}
-
-async fn receipts(row: &Row, caller: &Caller, state: &State) -> Result<Vec<Receipt>, OperateError> {
-    let known = Known::read(state, caller).await?;
-    let router = Router::build(&known.definitions)?;
-    let (key, instance) = (row.key(), &row.key().instance_id);
-    let attempts = AttemptFilter {
-        target: None,
-        instance: Some(instance.clone()),
-        outcome: None,
-        event: Some(key.clone()),
-        limit: 1000,
-    };
-    let attempts = state.attempts(&attempts).await?;
-    let mut receipts = Vec::new();
-    for target in known.targets() {
-        let concern = row.event_type().map(|one| router.concern(&target.id, instance, one));
-        let concerned = concern.as_ref().is_none_or(Concern::receives);
-        let last = attempts.iter().find(|attempt| attempt.attempt.target_id == target.id);
-        let standing = state.standing(&target.id).await?;
-        let here = standing.iter().find(|(cursor, _)| cursor.instance_id == *instance);
-        let failed = here.and_then(|(_, failed)| failed.iter().find(|failed| failed.key == *key));
-        if !concerned && last.is_none() && failed.is_none() {
-            continue;
-        }
-        let delivered = last.filter(|last| last.attempt.outcome == OutcomeKind::Delivered);
-        let settled = here.is_some_and(|(cursor, _)| cursor.has_settled(key));
-        let state = match (failed, delivered) {
-            (Some(_), _) => "failed",
-            (None, Some(_)) => "delivered",
-            (None, None) if settled => "settled",
-            (None, None) if concerned => "pending",
-            (None, None) => "not_concerned",
-        };
-        let attempt = last.map(|last| deliveries::sentence(&last.attempt));
-        let failed =
-            failed.map(|failed| format!("{} after {} failures: {}", failed.status, failed.failure_count, failed.error));
-        receipts.push(Receipt {
-            target: target.name.to_string(),
-            target_id: target.id.clone(),
-            state,
-            detail: failed.or(attempt),
-            delivered_at: delivered.map(|last| last.attempt.started_at),
-        });
-    }
-    Ok(receipts)
-}
-
 impl EventLine {
     /// Without its payload.
     #[must_use]
@@ -379,6 +241,7 @@ impl EventLine {
 
 #[cfg(test)]
 mod tests {
+    use domain::Role;
     use store::{NewEvent, StateOptions};
 
     use super::*;
