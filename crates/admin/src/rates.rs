@@ -131,10 +131,10 @@ mod tests {
         assert_eq!(recent.spans(40)[39], calls(3, 2));
         assert_eq!(recent.spans(120)[118..], [calls(3, 0), calls(0, 2)]);
         // Renamed: its figures begin anew.
-        look(4, 0);
-        assert_eq!(rates.of(&"1".into()).sum(), calls(7, 2));
+        look(1, 0);
+        assert_eq!(rates.of(&"1".into()).sum(), calls(4, 2));
         for _ in 0..KEPT {
-            look(4, 0);
+            look(1, 0);
         }
         assert_eq!(rates.of(&"1".into()).sum(), calls(0, 0));
         rates.look(HashMap::new());

@@ -96,7 +96,7 @@ pub(super) fn alone(title: &str, content: &Markup) -> Markup {
 }
 
 /// A page that asks whether something shall be done. The script shows its section in a dialog.
-pub(super) fn asks(who: &Who, title: &str, back: &str, content: &Markup) -> Markup {
+pub(super) fn asks(who: &Who, title: &str, content: &Markup) -> Markup {
     page(
         who,
         Place::Elsewhere,
@@ -106,7 +106,6 @@ pub(super) fn asks(who: &Who, title: &str, back: &str, content: &Markup) -> Mark
                 h1 { (title) }
                 (content)
             }
-            p.back { a href=(back) { "Back" } }
         },
     )
 }

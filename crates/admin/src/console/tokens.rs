@@ -158,7 +158,7 @@ async fn ask_revoke(visit: Visit, Path(id): Path<String>) -> Result<Markup, Trou
         p { "From now on " strong { (token.name) } " opens nothing: programs that show it are refused, and sessions begun with it end." }
         (visit.who.form(&format!("/tokens/{id}/revoke"), &frame::answers("Revoke", "/tokens", true)))
     };
-    Ok(frame::asks(&visit.who, &format!("Revoke {}", token.name), "/tokens", &content))
+    Ok(frame::asks(&visit.who, &format!("Revoke {}", token.name), &content))
 }
 
 async fn revoke(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {

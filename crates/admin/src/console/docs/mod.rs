@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{house::House, problem::Problem};
 
-use schema::{anchor, shape};
+use schema::{anchor, prose, shape};
 
 /// In the order in which people look for them.
 const METHODS: &[&str] = &["get", "post", "put", "patch", "delete"];
@@ -31,7 +31,7 @@ async fn page(visit: Visit, Extension(description): Extension<Arc<OpenApi>>) -> 
     let paths = api["paths"].as_object();
     let content = html! {
         h1 { "API" }
-        p.lead { (api["info"]["description"].as_str().unwrap_or_default()) }
+        p.lead { (prose(api["info"]["description"].as_str().unwrap_or_default())) }
         p { "The same for programs: " a href="/openapi.json" { "/openapi.json" } ", OpenAPI " (api["openapi"].as_str().unwrap_or_default()) "." }
         h2 { "Operations" }
         @for (path, item) in paths.into_iter().flatten() {
@@ -69,7 +69,7 @@ fn operation_of(path: &str, method: &str, operation: &Value) -> Markup {
                                     @if parameter["required"] == true { ", needed" }
                                     ", " (schema::word(&parameter["schema"]))
                                 }
-                                @if let Some(about) = parameter["description"].as_str() { " " (about) }
+                                @if let Some(about) = parameter["description"].as_str() { " " (prose(about)) }
                             }
                         }
                     }

@@ -8,11 +8,16 @@ pub(super) fn anchor(name: &str) -> String {
     format!("schema-{name}")
 }
 
+/// Text with code in it, between backticks.
+pub(super) fn prose(text: &str) -> Markup {
+    html! { @for (at, part) in text.split('`').enumerate() { @if at % 2 == 1 { code { (part) } } @else { (part) } } }
+}
+
 /// The fields of an object, or the word for anything else.
 pub(super) fn shape(schema: &Value) -> Markup {
     let fields = fields(schema);
     html! {
-        @if let Some(about) = schema["description"].as_str() { p { (about) } }
+        @if let Some(about) = schema["description"].as_str() { p { (prose(about)) } }
         @if fields.is_empty() { p { (word(schema)) } } @else {
             dl.facts.wide {
                 @for (name, field, needed) in &fields {
@@ -20,7 +25,7 @@ pub(super) fn shape(schema: &Value) -> Markup {
                         dt { code { (name) } }
                         dd {
                             span.quiet { (word(field)) @if *needed { ", needed" } }
-                            @if let Some(about) = field["description"].as_str() { " " (about) }
+                            @if let Some(about) = field["description"].as_str() { " " (prose(about)) }
                         }
                     }
                 }
@@ -70,6 +75,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn code_in_a_text_is_code() {
+        assert_eq!(prose("a `b<c` d").into_string(), "a <code>b&lt;c</code> d");
+    }
 
     #[test]
     fn schemas_are_said_in_words() {

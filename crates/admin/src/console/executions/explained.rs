@@ -71,23 +71,23 @@ async fn tree(visit: &Visit, event: &str, asked: &Asked) -> Result<Markup, Troub
 
 fn execution(execution: &ExplainedExecution) -> Markup {
     html! {
-        (verdict(&execution.verdict)) " " code { (execution.condition) }
+        (verdict(&execution.verdict, "fires")) " " code { (execution.condition) }
         @if let Some(instance) = &execution.instance { " on " code { (instance) } }
     }
 }
 
 fn called(called: &ExplainedTarget) -> Markup {
     html! {
-        (verdict(&called.verdict)) " "
+        (verdict(&called.verdict, "called")) " "
         a href=(target::address(called.id.as_str())) { (called.name) }
         @for include in &called.via { span.quiet { ", includes " code { (include) } } }
         @if called.paused { span.quiet { ", paused: the event waits" } }
     }
 }
 
-fn verdict(verdict: &Verdict) -> Markup {
+fn verdict(verdict: &Verdict, fires: &str) -> Markup {
     match verdict {
-        Verdict::Fires => word(true, "fires"),
+        Verdict::Fires => word(true, fires),
         other => calm(&other.to_string()),
     }
 }

@@ -206,7 +206,7 @@ pub(super) async fn ask_delete(visit: Visit, Query(of): Query<Of>) -> Result<Mar
             (frame::answers("Remove", "/executions", true))
         }))
     };
-    Ok(frame::asks(&visit.who, "Remove an execution", "/executions", &content))
+    Ok(frame::asks(&visit.who, "Remove an execution", &content))
 }
 
 pub(super) async fn delete(posted: Posted) -> Result<Response, Trouble> {

@@ -66,7 +66,7 @@ pub(super) async fn ask_halt(visit: Visit, Path(id): Path<String>, Query(on): Qu
             (frame::answers("Halt", &back, false))
         }))
     };
-    Ok(frame::asks(&visit.who, &format!("Halt {}", target.name), &back, &content))
+    Ok(frame::asks(&visit.who, &format!("Halt {}", target.name), &content))
 }
 
 pub(super) async fn halt(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {
@@ -119,7 +119,7 @@ pub(super) async fn ask_skip(visit: Visit, Path(id): Path<String>, Query(on): Qu
             (frame::answers("Skip", &back, false))
         }))
     };
-    Ok(frame::asks(&visit.who, &format!("Skip an event of {}", target.name), &back, &content))
+    Ok(frame::asks(&visit.who, &format!("Skip an event of {}", target.name), &content))
 }
 
 pub(super) async fn skip(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {

@@ -13,7 +13,7 @@ use super::super::{
     visit::Visit,
 };
 
-const MOST: u32 = 50;
+const MOST: u32 = 25;
 
 pub(super) async fn part(visit: &Visit, target: &Target) -> Result<Markup, Trouble> {
     let which = Which { target: Some(target.name.to_string()), limit: MOST, ..Which::default() };

@@ -210,7 +210,7 @@ async fn question(visit: &Visit, target: &Target, which: &Which, error: Option<&
             (frame::answers("Discard", &back, true))
         }))
     };
-    Ok(frame::asks(&visit.who, &format!("Discard failed events of {}", target.name), &back, &content))
+    Ok(frame::asks(&visit.who, &format!("Discard failed events of {}", target.name), &content))
 }
 
 pub(super) async fn discard(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {

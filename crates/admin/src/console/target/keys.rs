@@ -61,7 +61,7 @@ pub(super) async fn ask_rotate(visit: Visit, Path(id): Path<String>) -> Result<M
             (frame::answers("Generate a key", &back, false))
         }))
     };
-    Ok(frame::asks(&visit.who, &format!("New key for {}", target.name), &back, &content))
+    Ok(frame::asks(&visit.who, &format!("New key for {}", target.name), &content))
 }
 
 pub(super) async fn rotate(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {
@@ -100,7 +100,7 @@ pub(super) async fn ask_delete(visit: Visit, Path(id): Path<String>) -> Result<M
         @for warning in &plan.warnings { p.note.warn { (sentence(warning)) } }
         (visit.who.form(&at(&known, "delete"), &frame::answers("Delete", &back, true)))
     };
-    Ok(frame::asks(&visit.who, &format!("Delete {}", known.name), &back, &content))
+    Ok(frame::asks(&visit.who, &format!("Delete {}", known.name), &content))
 }
 
 pub(super) async fn delete(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {

@@ -132,7 +132,7 @@ async fn question(visit: &Visit, target: &Target, wanted: &Wanted, error: Option
             div.acts { a.button href=(back) data-cancel { "Cancel" } }
         }
     };
-    Ok(frame::asks(&visit.who, &format!("Seek {}", target.name), &back, &content))
+    Ok(frame::asks(&visit.who, &format!("Seek {}", target.name), &content))
 }
 
 async fn rehearse(visit: &Visit, target: &Target, wanted: &Wanted, to: Start) -> Result<Sought, Trouble> {

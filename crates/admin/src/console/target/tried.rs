@@ -39,7 +39,7 @@ fn page(visit: &Visit, target: &Target, event_type: &str, tested: Option<&Tested
             (frame::answers(if tested.is_some() { "Call again" } else { "Call" }, &back, false))
         }))
     };
-    frame::asks(&visit.who, &format!("Test call to {}", target.name), &back, &content)
+    frame::asks(&visit.who, &format!("Test call to {}", target.name), &content)
 }
 
 pub(super) async fn test(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {
