@@ -11,7 +11,7 @@ use tokio::{
 pub struct Answer {
     /// Its status.
     pub status: u16,
-    /// Its head, in small letters.
+    /// Its head.
     pub head: String,
     /// Its body.
     pub body: String,
@@ -39,13 +39,11 @@ impl Answer {
         self.json()
     }
 
-    /// The value of a header, by its name in small letters.
+    /// The value of a header, by its name in whatever case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.head
-            .lines()
-            .find_map(|line| line.split_once(": ").filter(|(known, _)| *known == name))
-            .map(|(_, value)| value)
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 }
 
@@ -73,5 +71,5 @@ pub async fn ask_over<S: AsyncRead + AsyncWrite + Unpin>(
     let answer = String::from_utf8(answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some(Answer { status, head: head.to_lowercase(), body: body.to_owned() })
+    Some(Answer { status, head: head.to_owned(), body: body.to_owned() })
 }

@@ -50,7 +50,7 @@ async fn nobody_is_answered_without_being_known() {
             let answer = api.send(&asked, None, &[("content-type", "application/json")], "{}").await;
             let code = if Protocol::of(&path) == Some(Protocol::Rest) { json!(16) } else { json!("unauthenticated") };
             refused(&answer, 401, code, "a token is needed that is in force: Authorization: Bearer pr_…");
-            assert_eq!(answer.header("www-authenticate"), Some("bearer"));
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
         }
     })
     .await;
@@ -107,7 +107,7 @@ async fn what_changes_nothing_can_be_asked_with_get() {
         let changing = format!("GET {V2}/DeleteTarget?encoding=json&message=%7B%22id%22%3A%22{id}%22%7D");
         let answer = api.send(&changing, Some("admin"), &[], "").await;
         refused(&answer, 405, "unimplemented", "this path is not asked with this method");
-        assert_eq!(answer.header("allow"), Some("post"));
+        assert_eq!(answer.header("allow"), Some("POST"));
     })
     .await;
 }
