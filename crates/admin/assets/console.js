@@ -87,6 +87,10 @@ function follow(address) {
         source?.close();
         if (!document.hidden) open();
     });
+    // What is posted leads to another page: that this one is over must not come in between.
+    document.addEventListener("submit", (event) => {
+        if (!event.defaultPrevented && event.target.method === "post") source?.close();
+    });
     addEventListener("pagehide", () => source?.close());
     addEventListener("pageshow", ({ persisted }) => persisted && open());
     if (!document.hidden) open();
