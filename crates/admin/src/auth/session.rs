@@ -13,7 +13,6 @@ use std::{
 };
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -88,7 +87,8 @@ impl Session {
 }
 
 fn drawn() -> String {
-    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+    let [one, other]: [u128; 2] = rand::random();
+    format!("{one:032x}{other:032x}")
 }
 
 fn hash(cookie: &str) -> Hash {

@@ -155,4 +155,6 @@ async fn a_browser_may_only_change_something_from_our_own_pages() {
     assert_eq!(pause(&[]).await, 403);
     let looked = scene.send("GET /api/v1/whoami", &[("cookie", cookie.as_str())], "").await;
     assert_eq!(looked.status, 200);
+    let token_as_cookie = format!("postrider_session={}", scene.admin);
+    assert_eq!(scene.send("GET /api/v1/whoami", &[("cookie", &token_as_cookie)], "").await.status, 401);
 }
