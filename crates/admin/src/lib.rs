@@ -22,6 +22,7 @@ mod health;
 mod house;
 mod jwks;
 mod listen;
+mod may;
 mod openapi;
 mod problem;
 mod rates;

@@ -7,13 +7,14 @@ use axum::{
     Extension, Json,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
 };
-use domain::Role;
 use http::request::Parts;
 use operate::{Caller, Operator};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::{house::House, problem::Problem};
+pub(super) use crate::may::{Act, Define, Look};
+
+use crate::{house::House, may::May, problem::Problem};
 
 /// The body, as JSON.
 pub(super) struct Body<T>(pub(super) T);
@@ -30,33 +31,6 @@ pub(super) struct Desk<M> {
     pub(super) caller: Caller,
     pub(super) operator: Operator,
     may: PhantomData<M>,
-}
-
-/// What somebody may.
-pub(super) trait May: Send + Sync {
-    /// At least.
-    const ROLE: Role;
-}
-
-/// Looking at how things stand.
-pub(super) struct Look;
-
-/// Acting on cursors, failed events and targets.
-pub(super) struct Act;
-
-/// Defining targets, executions and tokens.
-pub(super) struct Define;
-
-impl May for Look {
-    const ROLE: Role = Role::Viewer;
-}
-
-impl May for Act {
-    const ROLE: Role = Role::Operator;
-}
-
-impl May for Define {
-    const ROLE: Role = Role::Admin;
 }
 
 impl<T: DeserializeOwned + Send> FromRequest<House> for Body<T> {

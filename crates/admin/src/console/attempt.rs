@@ -22,7 +22,7 @@ use super::{
     frame::{self, Place},
     parts::{moment, outcome},
     trouble::Trouble,
-    visit::{Posted, Visit},
+    visit::{Act, Posted, Visit},
 };
 use crate::house::House;
 
@@ -97,9 +97,8 @@ fn answer(visit: &Visit, whole: &Whole) -> Markup {
     }
 }
 
-async fn resend(Path(id): Path<i64>, posted: Posted) -> Result<Response, Trouble> {
+async fn resend(Path(id): Path<i64>, posted: Posted<Act>) -> Result<Response, Trouble> {
     let visit = &posted.visit;
-    visit.must_be(Role::Operator)?;
     deliveries::resend(id, false, visit.caller(), visit.operator.places()).await?;
     Ok(Redirect::to(&Flash::Resent.at(&format!("/deliveries/{id}"))).into_response())
 }

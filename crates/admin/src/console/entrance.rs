@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::{
     frame,
     trouble::{Trouble, sentence},
-    visit::Posted,
+    visit::{Look, Posted},
 };
 use crate::{
     auth::{self, LOGIN, Pass},
@@ -102,7 +102,7 @@ async fn enter(
     }
 }
 
-async fn leave(Extension(pass): Extension<Pass>, posted: Posted) -> Result<Response, Trouble> {
+async fn leave(Extension(pass): Extension<Pass>, posted: Posted<Look>) -> Result<Response, Trouble> {
     let house = &posted.visit.house;
     if let Pass::Session(cookie, _) = &pass {
         house.sessions().end(cookie);

@@ -9,8 +9,8 @@
 //!
 //! Invariants: every page carries a policy that lets nothing in but our own files (no inline script or style, no other host, no
 //! frame); nothing is changed but by a form that is posted from our own pages ([`crate::auth`]) and carries the secret of its
-//! session; every handler that changes something says which role that takes, and what a role may not do is not offered; what comes
-//! from elsewhere is escaped by the templates.
+//! session; which role something takes is the type of what its handler is given ([`visit::For`], [`visit::Posted`]), and what a
+//! role may not do is not offered; what comes from elsewhere is escaped by the templates.
 
 mod assets;
 mod attempt;

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use domain::{Role, Timestamp};
+use domain::Timestamp;
 use maud::{Markup, html};
 use operate::OperateError;
 use store::{NewToken, Token};
@@ -19,7 +19,7 @@ use super::{
     frame::{self, Place},
     parts::{self, choice, instance, line, needed, table, time},
     trouble::Trouble,
-    visit::{Fields, Posted, Visit},
+    visit::{Define, Fields, For, Posted, Visit},
 };
 use crate::house::House;
 
@@ -41,8 +41,7 @@ pub(super) fn routes() -> Router<House> {
     Router::new().route("/tokens", get(page).post(create)).route("/tokens/{id}/revoke", get(ask_revoke).post(revoke))
 }
 
-async fn page(visit: Visit, Query(done): Query<Done>) -> Result<Markup, Trouble> {
-    visit.must_be(Role::Admin)?;
+async fn page(visit: For<Define>, Query(done): Query<Done>) -> Result<Markup, Trouble> {
     let said = html! { @if let Some(flash) = done.done { p.note.good role="status" { (flash.sentence()) } } };
     whole(&visit, &said, &Fields::default(), None).await
 }
@@ -109,9 +108,8 @@ fn list(tokens: &[Token], now: Timestamp) -> Markup {
     }
 }
 
-async fn create(posted: Posted) -> Result<Response, Trouble> {
+async fn create(posted: Posted<Define>) -> Result<Response, Trouble> {
     let (visit, fields) = (&posted.visit, &posted.fields);
-    visit.must_be(Role::Admin)?;
     match made(visit, fields).await {
         Ok((token, secret)) => {
             let said = html! {
@@ -150,8 +148,7 @@ async fn made(visit: &Visit, fields: &Fields) -> Result<(Token, String), Trouble
     Ok((token, secret.expose().to_owned()))
 }
 
-async fn ask_revoke(visit: Visit, Path(id): Path<String>) -> Result<Markup, Trouble> {
-    visit.must_be(Role::Admin)?;
+async fn ask_revoke(visit: For<Define>, Path(id): Path<String>) -> Result<Markup, Trouble> {
     let token = theirs(&visit).await?.into_iter().find(|token| token.id.0 == id);
     let token = token.ok_or_else(|| Trouble::not_found("there is no such token"))?;
     let content = html! {
@@ -161,9 +158,8 @@ async fn ask_revoke(visit: Visit, Path(id): Path<String>) -> Result<Markup, Trou
     Ok(frame::asks(&visit.who, &format!("Revoke {}", token.name), &content))
 }
 
-async fn revoke(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {
+async fn revoke(Path(id): Path<String>, posted: Posted<Define>) -> Result<Response, Trouble> {
     let visit = &posted.visit;
-    visit.must_be(Role::Admin)?;
     let caller = visit.caller();
     if !visit.operator.state.revoke_token(&id, caller.instance.as_ref(), caller.by()).await? {
         return Err(Trouble::not_found("there is no such token in force"));

@@ -1,5 +1,7 @@
 //! Who looks at a page, and the forms that they send.
 
+use std::{marker::PhantomData, ops::Deref};
+
 use axum::{
     Form,
     extract::{FromRequest, FromRequestParts, Request},
@@ -11,7 +13,9 @@ use operate::{Caller, How, Operator};
 use subtle::ConstantTimeEq as _;
 
 use super::trouble::Trouble;
-use crate::{auth::Pass, house::House, problem::Problem};
+pub(super) use crate::may::{Act, Define, Look};
+
+use crate::{auth::Pass, house::House, may::May, problem::Problem};
 
 /// The field of every form that no other page can know.
 const CSRF: &str = "csrf";
@@ -68,11 +72,6 @@ impl Visit {
     pub(super) fn caller(&self) -> &Caller {
         &self.who.caller
     }
-
-    /// Refuses who may not do what this role may.
-    pub(super) fn must_be(&self, role: Role) -> Result<(), Trouble> {
-        Ok(self.who.caller.must_be(role)?)
-    }
 }
 
 impl FromRequestParts<House> for Visit {
@@ -84,19 +83,45 @@ impl FromRequestParts<House> for Visit {
     }
 }
 
-/// A form that was sent, with the secret of its session.
+/// A visit of somebody who may do what `M` says.
 #[derive(Debug)]
-pub(super) struct Posted {
-    pub(super) visit: Visit,
-    pub(super) fields: Fields,
+pub(super) struct For<M> {
+    visit: Visit,
+    may: PhantomData<M>,
 }
 
-impl FromRequest<House> for Posted {
+impl<M> Deref for For<M> {
+    type Target = Visit;
+
+    fn deref(&self) -> &Visit {
+        &self.visit
+    }
+}
+
+impl<M: May> FromRequestParts<House> for For<M> {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, house: &House) -> Result<Self, Trouble> {
+        let visit = Visit::from_request_parts(parts, house).await?;
+        visit.who.caller.must_be(M::ROLE)?;
+        Ok(Self { visit, may: PhantomData })
+    }
+}
+
+/// A form that was sent by somebody who may do what `M` says, with the secret of its session.
+#[derive(Debug)]
+pub(super) struct Posted<M> {
+    pub(super) visit: Visit,
+    pub(super) fields: Fields,
+    may: PhantomData<M>,
+}
+
+impl<M: May> FromRequest<House> for Posted<M> {
     type Rejection = Trouble;
 
     async fn from_request(request: Request, house: &House) -> Result<Self, Trouble> {
         let (mut parts, body) = request.into_parts();
-        let visit = Visit::from_request_parts(&mut parts, house).await?;
+        let For { visit, may } = For::<M>::from_request_parts(&mut parts, house).await?;
         let request = Request::from_parts(parts, body);
         let Form(fields) = Form::<Vec<(String, String)>>::from_request(request, house)
             .await
@@ -107,7 +132,7 @@ impl FromRequest<House> for Posted {
             let detail = "this form is not one of your session; load the page again, or use /api/v1 from a program";
             return Err(Problem::new(StatusCode::FORBIDDEN, "denied", detail).into());
         }
-        Ok(Self { visit, fields })
+        Ok(Self { visit, fields, may })
     }
 }
 

@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use domain::{Condition, Execution, ExecutionTarget, Role, Source, TypePattern};
+use domain::{Condition, Execution, ExecutionTarget, Source, TypePattern};
 use maud::{Markup, html};
 use operate::{Edit, OperateError};
 use serde::Deserialize;
@@ -18,7 +18,7 @@ use super::{
         flash::Flash,
         frame, parts,
         trouble::{Trouble, sentence},
-        visit::{Fields, Posted, Visit},
+        visit::{Define, Fields, For, Posted, Visit},
     },
     look, whole,
 };
@@ -151,9 +151,8 @@ fn wanted(visit: &Visit, fields: &Fields) -> Result<Execution, Trouble> {
     })
 }
 
-pub(super) async fn set(posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn set(posted: Posted<Define>) -> Result<Response, Trouble> {
     let (visit, fields) = (&posted.visit, &posted.fields);
-    visit.must_be(Role::Admin)?;
     match carried_out(visit, fields).await {
         Ok(warnings) if warnings.is_empty() => Ok(Redirect::to(&Flash::Set.at("/executions")).into_response()),
         Ok(warnings) => {
@@ -191,8 +190,7 @@ pub(super) struct Of {
     instance: Option<String>,
 }
 
-pub(super) async fn ask_delete(visit: Visit, Query(of): Query<Of>) -> Result<Markup, Trouble> {
-    visit.must_be(Role::Admin)?;
+pub(super) async fn ask_delete(visit: For<Define>, Query(of): Query<Of>) -> Result<Markup, Trouble> {
     let edit = look(&visit).await?;
     let condition: Condition = of.condition.parse().map_err(OperateError::from)?;
     let instance = visit.caller().narrow(of.instance.filter(|instance| !instance.is_empty()).map(Into::into))?;
@@ -209,9 +207,8 @@ pub(super) async fn ask_delete(visit: Visit, Query(of): Query<Of>) -> Result<Mar
     Ok(frame::asks(&visit.who, "Remove an execution", &content))
 }
 
-pub(super) async fn delete(posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn delete(posted: Posted<Define>) -> Result<Response, Trouble> {
     let visit = &posted.visit;
-    visit.must_be(Role::Admin)?;
     let condition: Condition = posted.fields.text("condition").parse().map_err(OperateError::from)?;
     let instance = visit.caller().narrow(posted.fields.some("instance").map(Into::into))?;
     let plan = look(visit).await?.delete_execution(&condition, instance.as_ref())?;

@@ -1,7 +1,7 @@
 //! Pause, resume, halt, unhalt, skip.
 
 use axum::{extract::Path, extract::Query, response::Response};
-use domain::{Role, Target};
+use domain::Target;
 use maud::{Markup, html};
 use operate::{
     How,
@@ -14,22 +14,21 @@ use super::{
         flash::Flash,
         frame, parts,
         trouble::{Trouble, sentence},
-        visit::{Posted, Visit},
+        visit::{Act, For, Posted, Visit},
     },
     address, at, done, find,
 };
 
-pub(super) async fn pause(path: Path<String>, posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn pause(path: Path<String>, posted: Posted<Act>) -> Result<Response, Trouble> {
     set_paused(path, posted, true).await
 }
 
-pub(super) async fn resume(path: Path<String>, posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn resume(path: Path<String>, posted: Posted<Act>) -> Result<Response, Trouble> {
     set_paused(path, posted, false).await
 }
 
-async fn set_paused(Path(id): Path<String>, posted: Posted, paused: bool) -> Result<Response, Trouble> {
+async fn set_paused(Path(id): Path<String>, posted: Posted<Act>, paused: bool) -> Result<Response, Trouble> {
     let visit = &posted.visit;
-    visit.must_be(Role::Operator)?;
     let target = find(visit, &id).await?;
     let (operator, how) = (&visit.operator, posted.fields.how());
     let places = (Some(&operator.events), &operator.state);
@@ -54,8 +53,7 @@ async fn instances(visit: &Visit, target: &Target, all: Option<&str>, chosen: &s
     Ok(parts::choice("instance", "Instance", chosen, &words, ""))
 }
 
-pub(super) async fn ask_halt(visit: Visit, Path(id): Path<String>, Query(on): Query<On>) -> Result<Markup, Trouble> {
-    visit.must_be(Role::Operator)?;
+pub(super) async fn ask_halt(visit: For<Act>, Path(id): Path<String>, Query(on): Query<On>) -> Result<Markup, Trouble> {
     let target = find(&visit, &id).await?;
     let back = address(target.id.as_str());
     let content = html! {
@@ -69,9 +67,8 @@ pub(super) async fn ask_halt(visit: Visit, Path(id): Path<String>, Query(on): Qu
     Ok(frame::asks(&visit.who, &format!("Halt {}", target.name), &content))
 }
 
-pub(super) async fn halt(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn halt(Path(id): Path<String>, posted: Posted<Act>) -> Result<Response, Trouble> {
     let visit = &posted.visit;
-    visit.must_be(Role::Operator)?;
     let target = find(visit, &id).await?;
     let (operator, how, on) = (&visit.operator, posted.fields.how(), posted.fields.some("instance"));
     let places = (None, &operator.state);
@@ -80,9 +77,8 @@ pub(super) async fn halt(Path(id): Path<String>, posted: Posted) -> Result<Respo
     Ok(done(&target, Flash::Halted))
 }
 
-pub(super) async fn unhalt(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn unhalt(Path(id): Path<String>, posted: Posted<Act>) -> Result<Response, Trouble> {
     let visit = &posted.visit;
-    visit.must_be(Role::Operator)?;
     let target = find(visit, &id).await?;
     let (operator, how, on) = (&visit.operator, posted.fields.how(), posted.fields.some("instance"));
     let places = (None, &operator.state);
@@ -95,8 +91,7 @@ pub(super) async fn unhalt(Path(id): Path<String>, posted: Posted) -> Result<Res
 }
 
 /// Says which event would be parked, where that can be said.
-pub(super) async fn ask_skip(visit: Visit, Path(id): Path<String>, Query(on): Query<On>) -> Result<Markup, Trouble> {
-    visit.must_be(Role::Operator)?;
+pub(super) async fn ask_skip(visit: For<Act>, Path(id): Path<String>, Query(on): Query<On>) -> Result<Markup, Trouble> {
     let target = find(&visit, &id).await?;
     let back = address(target.id.as_str());
     let how = How { reason: None, dry_run: true };
@@ -122,9 +117,8 @@ pub(super) async fn ask_skip(visit: Visit, Path(id): Path<String>, Query(on): Qu
     Ok(frame::asks(&visit.who, &format!("Skip an event of {}", target.name), &content))
 }
 
-pub(super) async fn skip(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn skip(Path(id): Path<String>, posted: Posted<Act>) -> Result<Response, Trouble> {
     let visit = &posted.visit;
-    visit.must_be(Role::Operator)?;
     let target = find(visit, &id).await?;
     let (how, on) = (posted.fields.how(), posted.fields.some("instance"));
     let places = visit.operator.places();

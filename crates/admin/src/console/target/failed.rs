@@ -19,7 +19,7 @@ use super::{
         frame,
         parts::{self, failed_status, instance, table, time},
         trouble::{Trouble, sentence},
-        visit::{Fields, Posted, Visit, Who},
+        visit::{Act, Fields, For, Posted, Visit, Who},
     },
     at, done, find,
 };
@@ -173,9 +173,8 @@ impl Which {
     }
 }
 
-pub(super) async fn retry(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn retry(Path(id): Path<String>, posted: Posted<Act>) -> Result<Response, Trouble> {
     let visit = &posted.visit;
-    visit.must_be(Role::Operator)?;
     let target = find(visit, &id).await?;
     let which = Which::of(&posted.fields)?;
     let (how, state) = (posted.fields.how(), &visit.operator.state);
@@ -187,11 +186,10 @@ pub(super) async fn retry(Path(id): Path<String>, posted: Posted) -> Result<Resp
 }
 
 pub(super) async fn ask_discard(
-    visit: Visit,
+    visit: For<Act>,
     Path(id): Path<String>,
     Query(which): Query<Which>,
 ) -> Result<Markup, Trouble> {
-    visit.must_be(Role::Operator)?;
     let target = find(&visit, &id).await?;
     question(&visit, &target, &which, None).await
 }
@@ -213,9 +211,8 @@ async fn question(visit: &Visit, target: &Target, which: &Which, error: Option<&
     Ok(frame::asks(&visit.who, &format!("Discard failed events of {}", target.name), &content))
 }
 
-pub(super) async fn discard(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn discard(Path(id): Path<String>, posted: Posted<Act>) -> Result<Response, Trouble> {
     let visit = &posted.visit;
-    visit.must_be(Role::Operator)?;
     let target = find(visit, &id).await?;
     let which = Which::of(&posted.fields)?;
     let (how, state) = (posted.fields.how(), &visit.operator.state);

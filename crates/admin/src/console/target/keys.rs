@@ -6,7 +6,7 @@ use axum::{
     extract::Path,
     response::{IntoResponse, Redirect, Response},
 };
-use domain::{Role, Target};
+use domain::Target;
 use maud::{Markup, html};
 use operate::{Edit, Keys, OperateError, new_signing_key};
 
@@ -16,7 +16,7 @@ use super::{
         frame::{self, Place},
         parts,
         trouble::{Trouble, sentence},
-        visit::{Posted, Visit, Who},
+        visit::{Define, For, Posted, Who},
     },
     address, at, find,
 };
@@ -50,8 +50,7 @@ pub(super) fn shown_once(who: &Who, target: &str, id: &str, key: &str, rest: &Ma
     frame::page(who, Place::Overview, target, &content)
 }
 
-pub(super) async fn ask_rotate(visit: Visit, Path(id): Path<String>) -> Result<Markup, Trouble> {
-    visit.must_be(Role::Admin)?;
+pub(super) async fn ask_rotate(visit: For<Define>, Path(id): Path<String>) -> Result<Markup, Trouble> {
     let target = find(&visit, &id).await?;
     let back = address(target.id.as_str());
     let content = html! {
@@ -64,9 +63,8 @@ pub(super) async fn ask_rotate(visit: Visit, Path(id): Path<String>) -> Result<M
     Ok(frame::asks(&visit.who, &format!("New key for {}", target.name), &content))
 }
 
-pub(super) async fn rotate(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn rotate(Path(id): Path<String>, posted: Posted<Define>) -> Result<Response, Trouble> {
     let visit = &posted.visit;
-    visit.must_be(Role::Admin)?;
     let known = find(visit, &id).await?;
     let said = posted.fields.text("grace");
     let grace =
@@ -88,8 +86,7 @@ pub(super) async fn rotate(Path(id): Path<String>, posted: Posted) -> Result<Res
     Ok(shown_once(&visit.who, known.name.as_str(), known.id.as_str(), &key, &Markup::default()).into_response())
 }
 
-pub(super) async fn ask_delete(visit: Visit, Path(id): Path<String>) -> Result<Markup, Trouble> {
-    visit.must_be(Role::Admin)?;
+pub(super) async fn ask_delete(visit: For<Define>, Path(id): Path<String>) -> Result<Markup, Trouble> {
     let known = find(&visit, &id).await?;
     let (operator, back) = (&visit.operator, address(known.id.as_str()));
     let edit = Edit::begin(&operator.state, &operator.files, visit.caller(), FORM, Keys::ThatOpen, true).await?;
@@ -103,9 +100,8 @@ pub(super) async fn ask_delete(visit: Visit, Path(id): Path<String>) -> Result<M
     Ok(frame::asks(&visit.who, &format!("Delete {}", known.name), &content))
 }
 
-pub(super) async fn delete(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn delete(Path(id): Path<String>, posted: Posted<Define>) -> Result<Response, Trouble> {
     let visit = &posted.visit;
-    visit.must_be(Role::Admin)?;
     let known = find(visit, &id).await?;
     let operator = &visit.operator;
     let edit = Edit::begin(&operator.state, &operator.files, visit.caller(), FORM, Keys::ThatOpen, false).await?;

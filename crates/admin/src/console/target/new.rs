@@ -4,7 +4,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use domain::{Position, Role, Start, Target};
+use domain::{Position, Start, Target};
 use maud::{Markup, html};
 use operate::{Edit, Keys, OperateError, new_signing_key};
 
@@ -13,7 +13,7 @@ use super::{
         frame::{self, Place},
         parts::{self, check, line},
         trouble::{Trouble, sentence},
-        visit::{Fields, Posted, Visit},
+        visit::{Define, Fields, For, Posted, Visit},
     },
     fields,
     keys::{FORM, shown_once},
@@ -28,8 +28,7 @@ fn blank(visit: &Visit) -> Target {
     draft
 }
 
-pub(super) async fn page(visit: Visit) -> Result<Markup, Trouble> {
-    visit.must_be(Role::Admin)?;
+pub(super) async fn page(visit: For<Define>) -> Result<Markup, Trouble> {
     let fields = fields::of(&blank(&visit)).with("endpoint", "").with("start", "now");
     Ok(form(&visit, &fields, None))
 }
@@ -54,9 +53,8 @@ fn form(visit: &Visit, fields: &Fields, error: Option<&str>) -> Markup {
     frame::page(&visit.who, Place::Overview, "New target", &content)
 }
 
-pub(super) async fn create(posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn create(posted: Posted<Define>) -> Result<Response, Trouble> {
     let (visit, fields) = (&posted.visit, &posted.fields);
-    visit.must_be(Role::Admin)?;
     match made(visit, fields).await {
         Ok(page) => Ok(page.into_response()),
         Err(trouble) if trouble.is_about_the_form() => {

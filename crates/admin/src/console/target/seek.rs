@@ -5,7 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use domain::{Role, Start, Target};
+use domain::{Start, Target};
 use maud::{Markup, html};
 use operate::{
     How, OperateError,
@@ -18,7 +18,7 @@ use super::{
         flash::Flash,
         frame, parts,
         trouble::{Trouble, sentence},
-        visit::{Posted, Visit},
+        visit::{Act, For, Posted, Visit},
     },
     address, at, done, find,
 };
@@ -79,11 +79,10 @@ async fn on_the_line(visit: &Visit, target: &Target, wanted: &Wanted, share: u32
 }
 
 pub(super) async fn ask(
-    visit: Visit,
+    visit: For<Act>,
     Path(id): Path<String>,
     Query(mut wanted): Query<Wanted>,
 ) -> Result<Markup, Trouble> {
-    visit.must_be(Role::Operator)?;
     let target = find(&visit, &id).await?;
     if let Some(share) = wanted.share {
         wanted.to = Some(on_the_line(&visit, &target, &wanted, share).await?.to_string());
@@ -158,9 +157,8 @@ fn would(sought: &Sought) -> Markup {
     }
 }
 
-pub(super) async fn seek(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn seek(Path(id): Path<String>, posted: Posted<Act>) -> Result<Response, Trouble> {
     let (visit, fields) = (&posted.visit, &posted.fields);
-    visit.must_be(Role::Operator)?;
     let target = find(visit, &id).await?;
     let wanted = Wanted {
         instance: fields.some("instance"),

@@ -5,7 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use domain::{Role, Target};
+use domain::Target;
 use maud::{Markup, html};
 use operate::{Edit, Keys};
 
@@ -15,14 +15,13 @@ use super::{
         frame::{self, Place},
         parts,
         trouble::Trouble,
-        visit::{Fields, Posted, Visit},
+        visit::{Define, Fields, For, Posted, Visit},
     },
     address, at, done, fields, find,
     keys::FORM,
 };
 
-pub(super) async fn page(visit: Visit, Path(id): Path<String>) -> Result<Markup, Trouble> {
-    visit.must_be(Role::Admin)?;
+pub(super) async fn page(visit: For<Define>, Path(id): Path<String>) -> Result<Markup, Trouble> {
     let target = find(&visit, &id).await?;
     Ok(form(&visit, &target, &fields::of(&target), None))
 }
@@ -49,9 +48,8 @@ fn form(visit: &Visit, target: &Target, fields: &Fields, error: Option<&str>) ->
     frame::page(&visit.who, Place::Overview, &title, &content)
 }
 
-pub(super) async fn change(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn change(Path(id): Path<String>, posted: Posted<Define>) -> Result<Response, Trouble> {
     let (visit, said) = (&posted.visit, &posted.fields);
-    visit.must_be(Role::Admin)?;
     let known = find(visit, &id).await?;
     match changed(visit, &known, said).await {
         Ok(flash) => Ok(done(&known, flash)),

@@ -4,7 +4,7 @@ use axum::{
     extract::Path,
     response::{IntoResponse, Response},
 };
-use domain::{Role, Target};
+use domain::Target;
 use maud::{Markup, html};
 use operate::test_call::{TEST, Tested, test_call};
 
@@ -12,13 +12,12 @@ use super::{
     super::{
         frame, parts,
         trouble::{Trouble, sentence},
-        visit::{Posted, Visit},
+        visit::{Act, For, Posted, Visit},
     },
     address, at, find,
 };
 
-pub(super) async fn ask(visit: Visit, Path(id): Path<String>) -> Result<Markup, Trouble> {
-    visit.must_be(Role::Operator)?;
+pub(super) async fn ask(visit: For<Act>, Path(id): Path<String>) -> Result<Markup, Trouble> {
     let target = find(&visit, &id).await?;
     Ok(page(&visit, &target, TEST, None))
 }
@@ -42,9 +41,8 @@ fn page(visit: &Visit, target: &Target, event_type: &str, tested: Option<&Tested
     frame::asks(&visit.who, &format!("Test call to {}", target.name), &content)
 }
 
-pub(super) async fn test(Path(id): Path<String>, posted: Posted) -> Result<Response, Trouble> {
+pub(super) async fn test(Path(id): Path<String>, posted: Posted<Act>) -> Result<Response, Trouble> {
     let visit = &posted.visit;
-    visit.must_be(Role::Operator)?;
     let target = find(visit, &id).await?;
     let (operator, event_type) = (&visit.operator, posted.fields.text("event_type"));
     let name = target.name.as_str();
