@@ -13,6 +13,7 @@ mod extract;
 mod failed;
 mod overview;
 mod tokens;
+mod web_keys;
 
 use aide::{
     axum::ApiRouter,
@@ -40,7 +41,8 @@ pub(crate) fn routes() -> (Router<House>, OpenApi) {
         .merge(deliveries::routes())
         .merge(explain::routes())
         .merge(events::routes())
-        .merge(tokens::routes());
+        .merge(tokens::routes())
+        .merge(web_keys::routes());
     let routes = ApiRouter::new().nest("/api/v1", routes).finish_api_with(&mut description, |api| {
         api.info(Info {
             title: "postrider".to_owned(),

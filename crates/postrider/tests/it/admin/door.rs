@@ -88,8 +88,10 @@ async fn each_role_may_what_it_may_and_no_more() {
             let denied = !looks || for_admins || path == "/api/v1/deliveries/1";
             assert_eq!(answer.status == 403, denied, "a viewer, {asked}: {} {}", answer.status, answer.body);
             let defines = !looks
-                && (matches!(path.as_str(), "/api/v1/targets" | "/api/v1/targets/crm" | "/api/v1/executions")
-                    || path.ends_with("rotate-key"));
+                && (matches!(
+                    path.as_str(),
+                    "/api/v1/targets" | "/api/v1/targets/crm" | "/api/v1/executions" | "/api/v1/web-keys/rotate"
+                ) || path.ends_with("rotate-key"));
             let answer = scene.ask_as(&operator, &asked, &json!({ "dry_run": true, "reason": "a test" })).await;
             assert_eq!(
                 answer.status == 403,
