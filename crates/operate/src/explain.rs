@@ -125,7 +125,7 @@ pub async fn range(
     let known = Known::read(state, caller).await?;
     let target = known.target(name)?;
     let router = Router::build(&known.definitions)?;
-    let (span, warnings) = span(store, state, from, to).await?;
+    let (span, warnings) = span((store, state), (from, to), caller).await?;
     let young = expired(store, max_event_age).await?.clamp(span.after.clone(), span.to.clone());
     let mut answer = Answer {
         target: target.name.to_string(),

@@ -30,15 +30,14 @@ pub struct Span {
 /// From the events of one place to those of another: a position belongs to both, a time only to what begins there. It
 /// ends at the horizon at the latest. With it, what the operator should know.
 pub async fn span(
-    events: &EventStore,
-    state: &State,
-    from: Start,
-    to: Start,
+    (events, state): (&EventStore, &State),
+    (from, to): (Start, Start),
+    caller: &Caller,
 ) -> Result<(Span, Vec<String>), OperateError> {
     let mut warnings = Vec::new();
     let mut key = async |place: Start| {
         let resolved = resolve(events, state, place).await?;
-        warnings.extend(words::held(&resolved));
+        warnings.extend(words::held(&resolved, caller));
         Ok::<_, OperateError>(resolved)
     };
     let after = key(from).await?.key;

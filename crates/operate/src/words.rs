@@ -3,6 +3,8 @@
 use domain::{EventKey, ExecutionTarget, Timestamp, Writer};
 use engine::Resolved;
 
+use crate::Caller;
+
 /// Who keeps the horizon from passing.
 #[must_use]
 pub fn writer(writer: &Writer) -> String {
@@ -60,11 +62,24 @@ pub fn entry(entry: &ExecutionTarget) -> String {
 
 /// What an operator should know of a place that an open transaction holds back.
 #[must_use]
-pub fn held(place: &Resolved) -> Option<String> {
-    let holder = place.held_by.as_ref()?;
-    Some(format!(
-        "a transaction that may write events did not end in time ({}); now is taken to be {}",
-        writer(holder),
-        place.position
-    ))
+pub fn held(place: &Resolved, caller: &Caller) -> Option<String> {
+    let holder = writer_for(place.held_by.as_ref()?, caller);
+    let position = place.position;
+    Some(format!("a transaction that may write events did not end in time ({holder}); now is taken to be {position}"))
+}
+
+/// Who keeps the horizon from passing, as far as it is the caller's to know: sessions of the database are the house's.
+#[must_use]
+pub fn writer_for(one: &Writer, caller: &Caller) -> String {
+    match (&caller.instance, one.since) {
+        (None, _) => writer(one),
+        (Some(_), Some(since)) => format!("open since {}", time(since)),
+        (Some(_), None) => "open".to_owned(),
+    }
+}
+
+/// A duration that reads back as it is.
+#[must_use]
+pub fn exactly(duration: std::time::Duration) -> String {
+    humantime::format_duration(duration).to_string()
 }

@@ -195,7 +195,8 @@ async fn accounts(
     cursors_of(state, &target.id, target.name.as_str(), None).await?;
     let router = domain::Router::build(&known.definitions).map_err(operate::OperateError::from)?;
     let to = stretch.to.unwrap_or(Start::Now);
-    let (span, _) = operate::span(events, state, stretch.from.unwrap_or(Start::Beginning), to).await?;
+    let (span, _) =
+        operate::span((events, state), (stretch.from.unwrap_or(Start::Beginning), to), &desk.caller).await?;
     let mut accounts = Vec::new();
     for (cursor, failed) in state.standing(&target.id).await? {
         accounts.push(account(&router, events, &span, to == Start::Now, &cursor, failed).await?);

@@ -22,6 +22,9 @@ use super::{
 };
 use crate::{house::House, problem::Problem};
 
+/// In characters.
+const LONGEST_KEY: usize = 1000;
+
 /// How what is asked for is called in messages.
 const REQUEST: &str = "the request";
 
@@ -110,6 +113,9 @@ async fn create(desk: Desk<Define>, Body(new): Body<NewTarget>) -> Result<Json<C
     new.settings.put_into(&mut draft)?;
     let generated = new.signing_key.is_none().then(new_signing_key);
     let key = new.signing_key.or_else(|| generated.clone()).unwrap_or_default();
+    if key.is_empty() || key.chars().count() > LONGEST_KEY {
+        return Err(Problem::invalid(format!("signing_key: 1 to {LONGEST_KEY} characters are needed")));
+    }
     draft.signing_keys = vec![key.into()];
     draft.instance = desk.caller.narrow(new.instance.map(Into::into))?;
     (draft.start, draft.start_position, draft.paused) = (new.start.unwrap_or_default(), Position::ZERO, new.paused);
@@ -192,8 +198,11 @@ async fn rotate_key(
     let mut target = edit.target(&of.target)?.clone();
     let generated = rotate.signing_key.is_none().then(new_signing_key);
     let key = rotate.signing_key.or_else(|| generated.clone()).unwrap_or_default();
-    if key.is_empty() || target.signing_keys.iter().any(|known| known.as_bytes() == key.as_bytes()) {
-        return Err(Problem::invalid("another signing key is needed, of at least one character"));
+    if key.is_empty()
+        || key.chars().count() > LONGEST_KEY
+        || target.signing_keys.iter().any(|known| known.as_bytes() == key.as_bytes())
+    {
+        return Err(Problem::invalid(format!("another signing key is needed, of 1 to {LONGEST_KEY} characters")));
     }
     let until = if grace == 0 || target.signing_keys.is_empty() {
         None

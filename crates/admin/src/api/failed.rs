@@ -107,7 +107,7 @@ struct Looked {
     /// `retrying`, `parked`, `interrupted` or `halted`.
     #[schemars(with = "Option<String>")]
     status: Option<FailedStatus>,
-    /// At most so many; 1000 if left out.
+    /// At most so many; 1000 if left out, and at most.
     limit: Option<usize>,
 }
 
@@ -117,7 +117,7 @@ async fn list(desk: Desk<Look>, Asked(looked): Asked<Looked>) -> Result<Json<Vec
         looked;
     let narrow = Narrow { instance, aggregate, sequence, event_type, since, until, error, status };
     let mut lines = failed::list(target.as_deref(), narrow, removed, &desk.caller, &desk.operator.state).await?;
-    lines.truncate(limit.unwrap_or(1000));
+    lines.truncate(limit.unwrap_or(1000).min(1000));
     Ok(Json(lines))
 }
 

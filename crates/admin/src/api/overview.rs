@@ -49,16 +49,11 @@ async fn horizon(desk: Desk<Look>) -> Result<Json<Horizon>, Problem> {
     let mark = desk.operator.state.horizon().await?;
     let mut writers = probe.writers;
     writers.sort_by_key(|writer| (writer.floor.is_none(), writer.floor, writer.since));
-    // Whoever is bound to an instance is told that something is open, and not whose it is.
-    let say = |writer: &domain::Writer| match desk.caller.instance {
-        None => words::writer(writer),
-        Some(_) => writer.since.map_or_else(|| "open".to_owned(), |since| format!("open since {}", words::time(since))),
-    };
     Ok(Json(Horizon {
         head: probe.head,
         watermark: mark.as_ref().map(|(mark, _)| mark.watermark),
         watermark_at: mark.as_ref().map(|(_, at)| *at),
-        writers: writers.iter().map(say).collect(),
+        writers: writers.iter().map(|writer| words::writer_for(writer, &desk.caller)).collect(),
     }))
 }
 

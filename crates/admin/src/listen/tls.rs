@@ -49,8 +49,11 @@ pub enum TlsError {
 pub(crate) struct Tls {
     files: TlsFiles,
     acceptor: ArcSwap<Acceptor>,
-    looked: Mutex<(Instant, Option<SystemTime>)>,
+    looked: Mutex<(Instant, Changed)>,
 }
+
+/// When the certificate was written, and when its key.
+type Changed = (Option<SystemTime>, Option<SystemTime>);
 
 /// `TlsAcceptor` cannot be swapped by itself.
 struct Acceptor(TlsAcceptor);
@@ -75,11 +78,12 @@ impl Tls {
 
     /// With the certificate in force. One that cannot be read leaves the one before in force.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        if self.is_due() {
+        if let Some(changed) = self.changed() {
             match acceptor(&self.files) {
                 Ok(acceptor) => {
                     info!(certificate = %self.files.certificate.display(), "the certificate was read again");
                     self.acceptor.store(Arc::new(Acceptor(acceptor)));
+                    self.looked.lock().expect("nobody panics with it").1 = changed;
                 }
                 Err(error) => {
                     warn!(%error, "the certificate was changed and cannot be used; the one before stays in force");
@@ -89,23 +93,20 @@ impl Tls {
         self.acceptor.load().0.clone()
     }
 
-    /// Whether the files changed since they were read.
-    fn is_due(&self) -> bool {
+    /// When the files were written, if that is otherwise than when they were read. Not looked at each time.
+    fn changed(&self) -> Option<Changed> {
         let mut looked = self.looked.lock().expect("nobody panics with it");
         if looked.0.elapsed() < LOOK_EVERY {
-            return false;
+            return None;
         }
-        let now = changed(&self.files);
-        let due = now.is_some() && now != looked.1;
-        *looked = (Instant::now(), now.or(looked.1));
-        due
+        looked.0 = Instant::now();
+        Some(changed(&self.files)).filter(|now| *now != looked.1)
     }
 }
 
-/// The later of the two.
-fn changed(files: &TlsFiles) -> Option<SystemTime> {
+fn changed(files: &TlsFiles) -> Changed {
     let of = |path: &PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
-    of(&files.certificate).max(of(&files.key))
+    (of(&files.certificate), of(&files.key))
 }
 
 fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {

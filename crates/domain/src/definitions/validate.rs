@@ -38,6 +38,12 @@ impl Definitions {
                 return Err(DefinitionError::DuplicateTarget(target.name.clone()));
             }
         }
+        // Both are what people and programs say: one must not stand for two targets.
+        if let Some(target) = self.targets.iter().find(|target| {
+            target.name.as_str() != target.id.as_str() && ids.iter().any(|id| id.as_str() == target.name.as_str())
+        }) {
+            return Err(DefinitionError::DuplicateTarget(target.name.clone()));
+        }
         for execution in &self.executions {
             for name in execution.names() {
                 let condition = || execution.condition.clone();

@@ -32,7 +32,10 @@ pub async fn list(state: &State, caller: &Caller, removed: bool) -> Result<(Over
         let owner = overview.known.by_id(&cursor.target_id);
         // What a removed target left behind waits for its retention and is nobody's.
         if owner.removed_at.is_some() == removed {
-            lines.push(overview.line(&owner, cursor));
+            let mut line = overview.line(&owner, cursor);
+            // Daemons are the house's.
+            line.worker = line.worker.filter(|_| caller.instance.is_none());
+            lines.push(line);
         }
     }
     lines.sort_by(|a, b| (&a.target, &a.instance_id).cmp(&(&b.target, &b.instance_id)));

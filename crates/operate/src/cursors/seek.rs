@@ -100,7 +100,7 @@ pub async fn seek(
     let ids: BTreeSet<_> = chosen.cursors.iter().map(|cursor| cursor.id).collect();
     let act = Move { cursors: &ids, to: &to.key, new_ids: seek.new_ids, accept_lost: seek.accept_lost };
     state.seek_all(act, how.by(caller)).await?;
-    Ok(Sought { moved, warnings: words::held(&to).into_iter().collect() })
+    Ok(Sought { moved, warnings: words::held(&to, caller).into_iter().collect() })
 }
 
 async fn resolved(

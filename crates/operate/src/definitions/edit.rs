@@ -98,7 +98,8 @@ impl<'a> Edit<'a> {
         self.not_in_the_file(name.as_str())?;
         let mut plan = self.plan();
         let mode = Mode { dry_run: self.dry_run, ..Mode::default() };
-        plan.create(Target { source: Source::Api, ..draft }, mode, (events, state), &mut HashMap::new()).await?;
+        plan.create(Target { source: Source::Api, ..draft }, mode, (events, state), &mut HashMap::new(), self.caller)
+            .await?;
         if start != Start::Now && !paused {
             plan.warnings.push(format!(
                 "no execution names {:?} yet, and a running daemon walks past events that concern nobody; create it with \
@@ -176,6 +177,9 @@ impl<'a> Edit<'a> {
                 return Err(OperateError::Precondition(format!("there is no target {:?}", name.as_str())));
             }
         }
+        if let Some(own) = &self.caller.instance {
+            self.includes_are_own(wanted, own)?;
+        }
         known.map_or(Ok(()), not_a_files)?;
         let in_the_file = |other: &&Execution| same(other, &wanted.condition, wanted.instance.as_ref());
         self.files.executions.iter().find(in_the_file).map_or(Ok(()), not_a_files)?;
@@ -186,6 +190,19 @@ impl<'a> Edit<'a> {
             plan.warnings.push(format!("{name} has no targets: its events call nobody"));
         }
         self.checked(plan)
+    }
+
+    /// What is for every instance is not an instance's to call: through an include it would stand among others' targets, and in
+    /// the way of others' changes.
+    fn includes_are_own(&self, wanted: &Execution, own: &InstanceId) -> Result<(), OperateError> {
+        for entry in &wanted.targets {
+            if let ExecutionTarget::Include(include) = entry
+                && self.execution(include, Some(own)).is_none()
+            {
+                return Err(OperateError::Precondition(format!("there is no execution {}", named(include, Some(own)))));
+            }
+        }
+        Ok(())
     }
 
     /// Without this execution.

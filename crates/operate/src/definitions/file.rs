@@ -9,7 +9,7 @@ use super::{
     Files, diff,
     plan::{Change, Mode, Plan, belonging, named},
 };
-use crate::OperateError;
+use crate::{Caller, OperateError};
 
 impl Plan {
     /// Compares what a file defines with the state. `drafts` are its targets, without the ids and starts that the state gives
@@ -29,10 +29,11 @@ impl Plan {
             state.definitions().await?
         };
         let mut starts = HashMap::new();
+        let house = Caller::at_the_command_line(file.origin.as_str());
         for draft in drafts {
             match current.targets.iter().find(|target| target.name == draft.name) {
                 Some(existing) => plan.update(existing, draft, &file.origin)?,
-                None => plan.create(draft, mode, (events, state), &mut starts).await?,
+                None => plan.create(draft, mode, (events, state), &mut starts, &house).await?,
             }
         }
         for wanted in &file.executions {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use store::{DefinitionsChange, EventStore, State};
 
 use super::{diff, secrets_sent};
-use crate::{Kind, OperateError, new_id, words};
+use crate::{Caller, Kind, OperateError, new_id, words};
 
 /// How far to go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -85,12 +85,13 @@ impl Plan {
         mode: Mode,
         (events, state): (&EventStore, &State),
         starts: &mut HashMap<String, Position>,
+        caller: &Caller,
     ) -> Result<(), OperateError> {
         let start_position = match starts.get(&draft.start.to_string()) {
             Some(position) => *position,
             None if mode.dry_run => Position::ZERO,
             None => {
-                let position = self.resolve(&draft, events, state).await?;
+                let position = self.resolve(&draft, (events, state), caller).await?;
                 starts.insert(draft.start.to_string(), position);
                 position
             }
@@ -109,7 +110,12 @@ impl Plan {
         Ok(())
     }
 
-    async fn resolve(&mut self, draft: &Target, events: &EventStore, state: &State) -> Result<Position, OperateError> {
+    async fn resolve(
+        &mut self,
+        draft: &Target,
+        (events, state): (&EventStore, &State),
+        caller: &Caller,
+    ) -> Result<Position, OperateError> {
         let name = draft.name.as_str();
         let failed = |what: String| move |source| OperateError::Resolve { what, source };
         let resolved = resolve_start(events, state, draft.start)
@@ -127,7 +133,7 @@ impl Plan {
         if let Some(writer) = &resolved.held_by {
             self.warnings.push(format!(
                 "a transaction that may write events did not end in time ({}); the target {name:?} begins at {}",
-                words::writer(writer),
+                words::writer_for(writer, caller),
                 resolved.position
             ));
         }

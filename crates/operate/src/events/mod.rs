@@ -6,6 +6,8 @@
 mod key;
 mod show;
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use domain::{
     EventKey, EventType, InstanceId, Position, Row, SignedDuration, Start, Timestamp, TypeFilter, TypePattern,
@@ -132,18 +134,12 @@ pub async fn browse(
     for _ in 0..STEPS {
         let back = events.position_back(&instance, end.position, STEP).await?;
         let begin = back.map_or_else(|| EventKey::before(Position::ZERO), EventKey::before);
-        let mut rows = between(events, &instance, &begin, &end, filter.as_ref()).await?;
-        rows.retain(|row| {
-            let key = row.key();
-            browse.aggregate_type.as_ref().is_none_or(|one| key.aggregate_type.as_str() == one)
-                && browse.aggregate_id.as_ref().is_none_or(|one| key.aggregate_id.as_str() == one)
-                && row.event_type().is_none_or(|one| {
-                    browse.types.is_empty() || browse.types.iter().any(|pattern| pattern.matches(one))
-                })
-        });
-        found.extend(rows.iter().rev().map(EventLine::of));
+        let wanted = |row: &Row| browse.takes(row);
+        let keep = browse.limit - found.len();
+        found.extend(
+            last_between(events, &instance, (&begin, &end), filter.as_ref(), wanted, keep).await?.into_iter().rev(),
+        );
         if found.len() >= browse.limit {
-            found.truncate(browse.limit);
             let next = found.last().map(|line| line.key.clone());
             return Ok(EventsPage { instance_id: instance, events: found, next });
         }
@@ -163,15 +159,17 @@ async fn end_of(events: &EventStore) -> Result<Position, OperateError> {
     Ok(soon.map_or(head, |soon| head.max(Position::from_micros(soon.as_microsecond()))))
 }
 
-/// Every row behind `begin` and before `end`.
-async fn between(
+/// The last of the rows behind one key and before another that are wanted, at most so many: without their payloads, since any number of
+/// events may share a position and be read together.
+async fn last_between(
     events: &EventStore,
     instance: &InstanceId,
-    begin: &EventKey,
-    end: &EventKey,
+    (begin, end): (&EventKey, &EventKey),
     filter: Option<&TypeFilter>,
-) -> Result<Vec<Row>, OperateError> {
-    let (mut all, mut after) = (Vec::new(), begin.clone());
+    wanted: impl Fn(&Row) -> bool,
+    most: usize,
+) -> Result<VecDeque<EventLine>, OperateError> {
+    let (mut last, mut after) = (VecDeque::new(), begin.clone());
     loop {
         let request = PageRequest {
             instance,
@@ -182,11 +180,27 @@ async fn between(
             max_bytes: STEP_BYTES,
         };
         let page = events.page(&request).await?;
-        all.extend(page.rows.into_iter().filter(|row| row.key() < end));
-        match page.end {
-            Some(last) if page.more && last < *end => after = last,
-            _ => return Ok(all),
+        for row in page.rows.iter().filter(|row| row.key() < end && wanted(row)) {
+            if last.len() == most {
+                last.pop_front();
+            }
+            last.push_back(EventLine::of(row));
         }
+        match page.end {
+            Some(reached) if page.more && reached < *end => after = reached,
+            _ => return Ok(last),
+        }
+    }
+}
+
+impl Browse {
+    /// What SQL does not decide.
+    fn takes(&self, row: &Row) -> bool {
+        let key = row.key();
+        let is = |asked: &Option<String>, found: &str| asked.as_ref().is_none_or(|asked| asked == found);
+        is(&self.aggregate_type, key.aggregate_type.as_str())
+            && is(&self.aggregate_id, key.aggregate_id.as_str())
+            && row.event_type().is_none_or(|one| self.types.is_empty() || self.types.iter().any(|all| all.matches(one)))
     }
 }
 

@@ -4,7 +4,7 @@ use domain::{Concern, Event, OutcomeKind, Role, Router, Row, TargetId, Timestamp
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use store::{AttemptFilter, EventStore, State};
+use store::{AttemptFilter, EventStore, FailedFilter, State};
 
 use super::{EventLine, key_of_word};
 use crate::{Caller, Known, OperateError, deliveries, words::number};
@@ -73,27 +73,35 @@ async fn receipts(row: &Row, caller: &Caller, state: &State) -> Result<Vec<Recei
     let known = Known::read(state, caller).await?;
     let router = Router::build(&known.definitions)?;
     let (key, instance) = (row.key(), &row.key().instance_id);
-    let attempts = AttemptFilter {
-        target: None,
+    let of_it = FailedFilter {
         instance: Some(instance.clone()),
-        outcome: None,
-        event: Some(key.clone()),
-        limit: 1000,
+        aggregate_id: Some(key.aggregate_id.to_string()),
+        sequence: Some(key.sequence),
+        ..FailedFilter::default()
     };
-    let attempts = state.attempts(&attempts).await?;
+    let all_failed = state.failed_events(&of_it).await?;
+    let cursors = state.cursors().await?;
     let mut receipts = Vec::new();
     for target in known.targets() {
         let concern = row.event_type().map(|one| router.concern(&target.id, instance, one));
         let concerned = concern.as_ref().is_none_or(Concern::receives);
-        let last = attempts.iter().find(|attempt| attempt.attempt.target_id == target.id);
-        let standing = state.standing(&target.id).await?;
-        let here = standing.iter().find(|(cursor, _)| cursor.instance_id == *instance);
-        let failed = here.and_then(|(_, failed)| failed.iter().find(|failed| failed.key == *key));
+        let attempts = AttemptFilter {
+            target: Some(target.id.clone()),
+            instance: Some(instance.clone()),
+            outcome: None,
+            event: Some(key.clone()),
+            limit: 1,
+        };
+        let last = state.attempts(&attempts).await?;
+        let last = last.first();
+        let here = cursors.iter().find(|cursor| cursor.target_id == target.id && cursor.instance_id == *instance);
+        let failed = all_failed.iter().find(|(of, _, failed)| *of == target.id && failed.key == *key);
+        let failed = failed.map(|(_, _, failed)| failed);
         if !concerned && last.is_none() && failed.is_none() {
             continue;
         }
         let delivered = last.filter(|last| last.attempt.outcome == OutcomeKind::Delivered);
-        let settled = here.is_some_and(|(cursor, _)| cursor.has_settled(key));
+        let settled = here.is_some_and(|cursor| cursor.has_settled(key));
         let state = match (failed, delivered) {
             (Some(_), _) => "failed",
             (None, Some(_)) => "delivered",

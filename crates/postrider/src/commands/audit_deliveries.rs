@@ -56,7 +56,7 @@ impl AuditDeliveries {
         let router = Router::build(&definitions)?;
         cursors_of(&state, &target.id, &self.target, self.instance.as_deref()).await?;
         let events = context.events(&config).await?;
-        let (span, warnings) = span(&events, &state, self.from, self.to).await?;
+        let (span, warnings) = span((&events, &state), (self.from, self.to), &context.caller()).await?;
         warn(&warnings);
         let mut instances = Vec::new();
         for (cursor, failed) in state.standing(&target.id).await? {

@@ -10,7 +10,7 @@ const RECORD: &str = "INSERT INTO audit (at, actor, act, target_id, target, inst
 const MATCHING: &str = "SELECT at, actor, act, target_id, target, instance_id, was, became, reason FROM audit
      WHERE (CAST($1 AS TEXT) IS NULL OR target = $1 OR target_id = $1 OR target_id = $2)
      AND (CAST($3 AS TEXT) IS NULL OR act = $3) AND (CAST($4 AS TEXT) IS NULL OR substr(act, 1, length($4)) = $4)
-     AND (CAST($5 AS BIGINT) IS NULL OR at >= $5) AND (CAST($6 AS TEXT) IS NULL OR audit.instance_id = $6
+     AND (CAST($5 AS BIGINT) IS NULL OR at >= $5) AND (CAST($6 AS TEXT) IS NULL OR (target_id IS NULL AND audit.instance_id = $6)
      OR target_id IN (SELECT id FROM targets WHERE targets.instance_id = $6)) ORDER BY id DESC LIMIT $7";
 const RAISE: &str = "UPDATE revision SET revision = revision + 1 WHERE id = 1 RETURNING revision";
 
@@ -52,7 +52,7 @@ pub struct AuditFilter {
     pub act: Option<String>,
     /// At this time or later.
     pub since: Option<Timestamp>,
-    /// About this instance, or a target that belongs to it.
+    /// About this instance and no target, or about a target that belongs to it.
     pub instance: Option<InstanceId>,
 }
 

@@ -29,8 +29,13 @@ const USED_EVERY: i64 = 60_000_000;
 const COLUMNS: &str = "id, name, role, instance_id, created_by, created_at, expires_at, revoked_at, last_used_at";
 const CREATE: &str = "INSERT INTO tokens (id, name, secret_hash, role, instance_id, created_by, created_at, expires_at)
      VALUES ($1, $2, $3, $4, $5, $6, {now}, $7) ON CONFLICT DO NOTHING";
-const REVOKE: &str = "UPDATE tokens SET revoked_at = {now} WHERE (name = $1 OR id = $1) AND revoked_at IS NULL
-     AND (CAST($2 AS TEXT) IS NULL OR instance_id = $2) RETURNING instance_id, role";
+/// The name of one that has expired is free.
+const FREE_NAME: &str =
+    "UPDATE tokens SET revoked_at = expires_at WHERE name = $1 AND revoked_at IS NULL AND expires_at <= {now}";
+/// An id stands before a name.
+const REVOKE: &str = "UPDATE tokens SET revoked_at = {now} WHERE id = (SELECT id FROM tokens
+     WHERE (name = $1 OR id = $1) AND revoked_at IS NULL AND (CAST($2 AS TEXT) IS NULL OR instance_id = $2)
+     ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END LIMIT 1) RETURNING instance_id, role";
 const USED: &str =
     "UPDATE tokens SET last_used_at = {now} WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < {now} - $2)";
 
@@ -108,6 +113,7 @@ impl State {
         let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(rand::random::<[u8; SECRET_BYTES]>()));
         let text = TokenText(Zeroizing::new(format!("{PREFIX}{id}_{}", *secret)));
         let mut work = self.database.write("create a token").await?;
+        work.run(work.sql(FREE_NAME).bind(row::clean(&new.name))).await?;
         let statement = work
             .sql(CREATE)
             .bind(id.clone())

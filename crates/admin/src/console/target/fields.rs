@@ -38,7 +38,7 @@ pub(super) fn of(target: &Target) -> Fields {
         ("name", target.name.to_string()),
         ("endpoint", target.endpoint.without_query()),
         ("type", word(json!(target.kind))),
-        ("timeout", operate::words::age(target.timeout.as_secs_f64())),
+        ("timeout", operate::words::exactly(target.timeout)),
         ("interrupt_on_error", yes(target.interrupt_on_error)),
         ("ordering", word(json!(target.ordering))),
         ("max_in_flight", target.max_in_flight.to_string()),
