@@ -116,7 +116,7 @@ pub async fn list(which: Which, caller: &Caller, state: &State) -> Result<Vec<Li
         let filter = AttemptFilter { target, ..filter.clone() };
         lines.extend(state.attempts(&filter).await?.into_iter().map(Line::new));
     }
-    lines.sort_by_key(|line| std::cmp::Reverse(line.id));
+    lines.sort_by_key(|line| std::cmp::Reverse((line.started_at, line.id)));
     lines.truncate(usize::try_from(which.limit).unwrap_or(usize::MAX));
     Ok(lines)
 }

@@ -26,11 +26,22 @@ pub struct Owner {
 }
 
 impl Known {
-    /// Read from the state.
+    /// Read from the state, to look things up by: signing keys that do not open are missing, so that a lost master key hides nothing
+    /// else. Nothing may be sent by it, and no target be shown whole.
     pub async fn read(state: &State, caller: &Caller) -> Result<Self, OperateError> {
+        let (definitions, _) = state.definitions_that_open().await?;
+        Self::with(definitions, state, caller).await
+    }
+
+    /// The same with every signing key; one that does not open is an error.
+    pub async fn read_whole(state: &State, caller: &Caller) -> Result<Self, OperateError> {
+        Self::with(state.definitions().await?, state, caller).await
+    }
+
+    async fn with(definitions: Definitions, state: &State, caller: &Caller) -> Result<Self, OperateError> {
         let mut removed = state.removed_targets().await?;
         removed.retain(|removed| caller.owns(removed.instance.as_ref()));
-        Ok(Self { definitions: state.definitions().await?, removed, caller: caller.clone() })
+        Ok(Self { definitions, removed, caller: caller.clone() })
     }
 
     /// The targets that the caller sees.

@@ -34,7 +34,7 @@ pub async fn test_call(
     deliverer: &Deliverer,
 ) -> Result<Tested, OperateError> {
     Condition::event(event_type)?;
-    let known = Known::read(state, caller).await?;
+    let known = Known::read_whole(state, caller).await?;
     let target = Target { kind: TargetKind::Webhook, ..known.target(name)?.clone() };
     let event = event(event_type.into());
     let (now, keep) = (event.created_at, Keep::Nothing);

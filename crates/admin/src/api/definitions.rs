@@ -55,12 +55,12 @@ fn shown(target: &Target) -> Value {
 }
 
 async fn list(desk: Desk<Look>) -> Result<Json<Vec<Value>>, Problem> {
-    let known = Known::read(&desk.operator.state, &desk.caller).await?;
+    let known = Known::read_whole(&desk.operator.state, &desk.caller).await?;
     Ok(Json(known.targets().map(shown).collect()))
 }
 
 async fn show(desk: Desk<Look>, In(of): In<OfTarget>) -> Result<Json<Value>, Problem> {
-    let known = Known::read(&desk.operator.state, &desk.caller).await?;
+    let known = Known::read_whole(&desk.operator.state, &desk.caller).await?;
     Ok(Json(shown(known.target(&of.target)?)))
 }
 
@@ -274,6 +274,7 @@ struct SetExecution {
 }
 
 async fn set_execution(desk: Desk<Define>, Body(set): Body<SetExecution>) -> Result<Json<Changed>, Problem> {
+    Condition::for_events(&set.condition.to_string()).map_err(OperateError::from)?;
     let edit = edit(&desk, Keys::ThatOpen, set.dry_run).await?;
     let named = |name: &str| {
         let by_id = edit.targets().find(|target| target.id.as_str() == name);

@@ -11,21 +11,24 @@ use domain::{Definitions, EventKey, InstanceId, Position, Router, Target, Target
 pub(super) type Place = (TargetId, InstanceId);
 
 /// Where each target must have a cursor: on every instance where it can be called, and where it has one already, so that it
-/// walks along while no execution names it there. A target that no execution names at all walks along everywhere. So an
-/// execution that is set later is in force for the next event, and does not bring back old ones.
+/// walks along while no execution names it there. A target that no execution for events names walks along everywhere, or on
+/// its instance if it belongs to one. So an execution that is set later is in force for the next event, and does not bring back
+/// old ones.
 pub(super) fn wanted(
     definitions: &Definitions,
     router: &Router,
     instances: &[InstanceId],
     cursors: &HashSet<Place>,
 ) -> HashMap<Place, Arc<Target>> {
-    let named: HashSet<&TargetName> = definitions.executions.iter().flat_map(domain::Execution::names).collect();
+    let for_events = definitions.executions.iter().filter(|execution| execution.condition.is_for_events());
+    let named: HashSet<&TargetName> = for_events.flat_map(domain::Execution::names).collect();
     let mut wanted = HashMap::new();
     let called: HashMap<&InstanceId, Vec<TargetId>> =
         instances.iter().map(|instance| (instance, router.targets_on(instance))).collect();
     for target in &definitions.targets {
         let shared = Arc::new(target.clone());
-        for (instance, called) in &called {
+        let theirs = |instance: &InstanceId| target.instance.as_ref().is_none_or(|own| own == instance);
+        for (instance, called) in called.iter().filter(|(instance, _)| theirs(instance)) {
             let place = (target.id.clone(), (*instance).clone());
             if called.contains(&target.id) || !named.contains(&target.name) || cursors.contains(&place) {
                 wanted.insert(place, Arc::clone(&shared));
@@ -83,17 +86,30 @@ mod tests {
             exclude: Vec::new(),
             source: Source::File,
         };
+        let asked = Execution {
+            condition: "request".parse().expect("a condition"),
+            instance: None,
+            targets: vec![ExecutionTarget::Target("asked".into())],
+            ..on_one.clone()
+        };
+        let own = Target { instance: Some("two".into()), ..target("own") };
         let definitions = Definitions {
             revision: 1,
-            targets: vec![target("called"), target("moved"), target("idle")],
-            executions: vec![on_one],
+            targets: vec![target("called"), target("moved"), target("idle"), target("asked"), own],
+            executions: vec![on_one, asked],
         };
         let router = Router::build(&definitions).expect("they hold together");
         let cursors = places(&[("moved", "two")]);
         let wanted = wanted(&definitions, &router, &["one".into(), "two".into()], &cursors);
         let wanted: HashSet<Place> = wanted.into_keys().collect();
-        let expected = [("called", "one"), ("moved", "one"), ("moved", "two"), ("idle", "one"), ("idle", "two")];
-        assert_eq!(wanted, places(&expected));
+        let everywhere = ["idle", "asked"].into_iter().flat_map(|name| [(name, "one"), (name, "two")]);
+        let expected: Vec<_> =
+            everywhere.chain([("called", "one"), ("moved", "one"), ("moved", "two"), ("own", "two")]).collect();
+        assert_eq!(
+            wanted,
+            places(&expected),
+            "who is only asked by requests walks along, and who is one instance's, there"
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use halt::{halt, unhalt};
 pub use line::{Line, Overview};
 pub use measure::{Measured, list, measure};
 pub use pause::set_paused;
-pub use seek::{Moved, Seek, Sought, seek};
+pub use seek::{Moved, Seek, Sought, chosen, seek};
 pub use skip::skip;
 
 /// What an act on a target's cursors begins with.

@@ -74,14 +74,8 @@ pub struct Sought {
     pub warnings: Vec<String>,
 }
 
-/// Puts cursors elsewhere, all or none.
-pub async fn seek(
-    seek: &Seek,
-    how: &How,
-    caller: &Caller,
-    (events, state): (&EventStore, &State),
-    max_event_age: Option<Duration>,
-) -> Result<Sought, OperateError> {
+/// The cursors that it is about, if it is one that may be: what is refused without a look at the event store.
+pub async fn chosen(seek: &Seek, caller: &Caller, state: &State) -> Result<Chosen, OperateError> {
     let chosen = Chosen::read(state, caller, &seek.target, seek.instance.as_deref()).await?;
     if seek.accept_lost && state.workers().await?.iter().any(Worker::is_live) {
         return Err(OperateError::Precondition(
@@ -90,7 +84,19 @@ pub async fn seek(
                 .to_owned(),
         ));
     }
-    let to = resolved(seek, &chosen.cursors, events, state).await?;
+    Ok(chosen)
+}
+
+/// Puts cursors elsewhere, all or none.
+pub async fn seek(
+    seek: &Seek,
+    how: &How,
+    caller: &Caller,
+    (events, state): (&EventStore, &State),
+    max_event_age: Option<Duration>,
+) -> Result<Sought, OperateError> {
+    let chosen = chosen(seek, caller, state).await?;
+    let to = resolved(seek, &chosen.cursors, caller, (events, state)).await?;
     let router = Router::build(&chosen.definitions)?;
     let reckoner = if how.dry_run { Some(Reckoner::new(&router, events, max_event_age).await?) } else { None };
     let mut moved = Vec::new();
@@ -106,8 +112,8 @@ pub async fn seek(
 async fn resolved(
     seek: &Seek,
     cursors: &[Cursor],
-    events: &EventStore,
-    state: &State,
+    caller: &Caller,
+    (events, state): (&EventStore, &State),
 ) -> Result<Resolved, OperateError> {
     let mut to = resolve(events, state, seek.to).await?;
     if let Start::At(position) = seek.to {
@@ -120,10 +126,10 @@ async fn resolved(
             to = Resolved { key: seek.to.cursor_at(head), position: head, ..to };
         }
         if to.position > head {
-            return Err(beyond(seek.to, head));
+            return Err(beyond(seek.to, head, None));
         }
     } else {
-        within_horizon(&to, seek.to, events, state).await?;
+        within_horizon(&to, seek.to, caller, (events, state)).await?;
     }
     Ok(to)
 }
@@ -175,8 +181,8 @@ async fn behind_the_first(position: Position, cursors: &[Cursor], events: &Event
 async fn within_horizon(
     resolved: &Resolved,
     to: Start,
-    events: &EventStore,
-    state: &State,
+    caller: &Caller,
+    (events, state): (&EventStore, &State),
 ) -> Result<(), OperateError> {
     if matches!(to, Start::Now | Start::Beginning) {
         return Ok(());
@@ -185,11 +191,13 @@ async fn within_horizon(
         return Ok(());
     }
     let now = resolve(events, state, Start::Now).await?;
-    if resolved.position > now.position { Err(beyond(to, now.position)) } else { Ok(()) }
+    if resolved.position > now.position { Err(beyond(to, now.position, words::held(&now, caller))) } else { Ok(()) }
 }
 
-fn beyond(to: Start, horizon: Position) -> OperateError {
+fn beyond(to: Start, horizon: Position, held: Option<String>) -> OperateError {
+    let held = held.map(|held| format!(" ({held})")).unwrap_or_default();
     OperateError::Invalid(format!(
-        "{to} is beyond the horizon {horizon}, where events may still appear behind the cursor; `--to now` is as far as it goes"
+        "{to} is beyond the horizon {horizon}{held}, where events may still appear behind the cursor; `--to now` is as far as it \
+         goes"
     ))
 }

@@ -126,7 +126,7 @@ pub async fn browse(
     let instance = instance_of(events, caller, browse.instance.as_deref()).await?;
     let mut end = match (&browse.after_page, browse.before) {
         (Some(word), _) => key_of_word(word)?,
-        (None, Some(place)) => EventKey::before(resolve(events, state, place).await?.position),
+        (None, Some(place)) => resolve(events, state, place).await?.key,
         (None, None) => EventKey::after(end_of(events).await?),
     };
     let filter = filter(&browse.types);
@@ -313,6 +313,10 @@ mod tests {
             all(Browse { before: Some(Start::At(Position::from_integer(101))), ..ask(33) }, places).await,
             positions(1, 100)
         );
+        let before = |place: Start| Browse { before: Some(place), ..ask(2_500) };
+        assert_eq!(all(before(Start::Now), places).await, positions(1, 2_500), "the newest is before now");
+        let beyond: Start = "99999999999999999999".parse().expect("a place");
+        assert_eq!(all(before(beyond), places).await, positions(1, 2_500));
 
         let caller = Caller::at_the_command_line("ada");
         let page = browse(&ask(1), &caller, places).await.expect("the store can be read");

@@ -78,6 +78,8 @@ fn a_lost_master_key_is_got_over_by_new_signing_keys() {
     under(&place, &format!("master_key = \"{OLD}\""));
     run_json(&place, &["key", "rotate-master"]);
     under(&place, &format!("master_key = \"{NEW}\""));
+    assert_eq!(run_json(&place, &["delivery", "list"]), json!([]), "what was sent is seen all the same");
+    assert_eq!(run_json(&place, &["failed", "list"]), json!([]));
     fails(&place, &["target", "rotate-key", "crm"], 1, "is encrypted with the master key");
     fails(&place, &["target", "update", "crm", "--timeout", "1s"], 1, "is encrypted with the master key");
     run_json(&place, &["target", "rotate-key", "crm", "--grace", "0s"]);

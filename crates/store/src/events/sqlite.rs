@@ -165,7 +165,7 @@ impl SqliteEvents {
     ) -> Result<Option<Position>, StoreError> {
         let position: Option<i64> = sqlx::query_scalar(sql::BACK)
             .bind(instance.as_str())
-            .bind(floor(before) + i64::from(before > Position::from_integer(floor(before))))
+            .bind(floor(before).saturating_add(i64::from(before > Position::from_integer(floor(before)))))
             .bind(i64::from(rows.saturating_sub(1)))
             .fetch_optional(&self.pool)
             .await

@@ -53,7 +53,7 @@ async fn page(visit: Visit, Query(asked): Query<Asked>, Query(done): Query<Done>
             known.condition == condition && known.instance.as_ref().map(domain::InstanceId::as_str) == asked.on()
         })
     });
-    let fields = changed.map_or_else(Fields::default, set::filled);
+    let fields = changed.and_then(set::filled).unwrap_or_default();
     let flash = html! { @if let Some(flash) = done.done { p.note.good role="status" { (flash.sentence()) } } };
     let explained = explained::section(&visit, &asked).await?;
     Ok(whole(&visit, &edit, &flash, &explained, &fields, None))
@@ -109,7 +109,9 @@ fn list(visit: &Visit, edit: &Edit<'_>) -> Markup {
                     td {
                         @if execution.source == Source::Api {
                             div.acts {
-                                a.button href={ "/executions?change=" (query(execution)) "#set" } { "Change" span.hidden { " " (execution.condition) } }
+                                @if execution.condition.is_for_events() {
+                                    a.button href={ "/executions?change=" (query(execution)) "#set" } { "Change" span.hidden { " " (execution.condition) } }
+                                }
                                 a.button href={ "/executions/delete?condition=" (query(execution)) } data-dialog {
                                     "Remove…" span.hidden { " " (execution.condition) }
                                 }

@@ -42,12 +42,13 @@ fn entry(value: &str) -> Result<ExecutionTarget, Trouble> {
     }
 }
 
-/// The form as an execution would have been set with it.
-pub(super) fn filled(execution: &Execution) -> Fields {
+/// The form as an execution would have been set with it; `None` for one that is not for events, which the form cannot say.
+pub(super) fn filled(execution: &Execution) -> Option<Fields> {
     let (kind, event_type) = match &execution.condition {
         Condition::Event(event_type) => ("event", event_type.to_string()),
         Condition::Group(group) => ("group", group.to_string()),
-        Condition::All | Condition::Api(_) => ("all", String::new()),
+        Condition::All => ("all", String::new()),
+        Condition::Api(_) => return None,
     };
     let exclude: Vec<String> = execution.exclude.iter().map(ToString::to_string).collect();
     let instance = execution.instance.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -62,7 +63,7 @@ pub(super) fn filled(execution: &Execution) -> Fields {
         fields.add("entry", &value);
         fields.add(&format!("place {value}"), &(at + 1).to_string());
     }
-    fields
+    Some(fields)
 }
 
 pub(super) fn form(visit: &Visit, edit: &Edit<'_>, fields: &Fields, error: Option<&str>) -> Markup {
@@ -71,6 +72,7 @@ pub(super) fn form(visit: &Visit, edit: &Edit<'_>, fields: &Fields, error: Optio
         .collect();
     entries.sort_by(|(_, a), (_, b)| a.cmp(b));
     let mut conditions: Vec<&Condition> = edit.executions().map(|execution| &execution.condition).collect();
+    conditions.retain(|condition| condition.is_for_events());
     conditions.sort();
     conditions.dedup();
     entries.extend(
@@ -234,12 +236,15 @@ mod tests {
             exclude: vec!["user.human.password.*".parse().expect("a pattern")],
             source: Source::Api,
         };
-        let fields = filled(&execution);
+        let fields = filled(&execution).expect("it is for events");
         let said: Vec<String> = fields.all("entry").map(ToOwned::to_owned).collect();
         let entries: Vec<ExecutionTarget> = said.iter().map(|value| entry(value).expect("it is one")).collect();
         assert_eq!(entries, execution.targets);
         assert_eq!(fields.text("place target a"), "3");
         assert_eq!((fields.text("condition"), fields.text("event_type")), ("group", "user.human"));
         assert!(entry("target").is_err() && entry("include nothing").is_err());
+
+        let request = Execution { condition: "request".parse().expect("a condition"), ..execution };
+        assert!(filled(&request).is_none(), "the form would make one for all events of it");
     }
 }

@@ -65,7 +65,7 @@ fn at(target: &Target, act: &str) -> String {
 
 /// The target of an address, if it is the caller's to see.
 async fn find(visit: &Visit, id: &str) -> Result<Target, Trouble> {
-    let known = Known::read(&visit.operator.state, visit.caller()).await?;
+    let known = Known::read_whole(&visit.operator.state, visit.caller()).await?;
     of(&known, id)
 }
 

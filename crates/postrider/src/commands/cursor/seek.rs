@@ -36,7 +36,6 @@ impl Seek {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let config = context.config()?;
         let state = context.state(&config).await?;
-        let events = context.events(&config).await?;
         let how = self.how.asked();
         let seek = cursors::Seek {
             target: self.name,
@@ -45,6 +44,9 @@ impl Seek {
             new_ids: self.new_ids,
             accept_lost: self.accept_lost,
         };
+        // What is refused anyway is, also while the event store is away.
+        cursors::chosen(&seek, &context.caller(), &state).await?;
+        let events = context.events(&config).await?;
         let max_age = config.projection.max_event_age;
         let sought = cursors::seek(&seek, &how, &context.caller(), (&events, &state), max_age).await?;
         warn(&sought.warnings);

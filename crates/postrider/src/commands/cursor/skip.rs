@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use operate::cursors;
+use operate::cursors::{self, Chosen};
 
 use crate::{
     commands::act::{How, told},
@@ -25,8 +25,10 @@ impl Skip {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let config = context.config()?;
         let state = context.state(&config).await?;
-        let events = context.events(&config).await?;
         let instance = self.instance.as_deref();
+        // What is refused anyway is, also while the event store is away.
+        Chosen::read(&state, &context.caller(), &self.name, instance).await?;
+        let events = context.events(&config).await?;
         told(
             context,
             &cursors::skip(&self.name, instance, &self.how.asked(), &context.caller(), (&events, &state)).await?,

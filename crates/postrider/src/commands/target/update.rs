@@ -62,14 +62,17 @@ impl Update {
     }
 
     fn changed(&self, existing: &Target, config: &Config) -> anyhow::Result<Target> {
-        let name = self.new_name.as_deref().unwrap_or(existing.name.as_str());
+        // The name it has is not checked: over HTTP it may have been given one with spaces.
+        let name = self.new_name.as_deref().unwrap_or("kept");
         let endpoint = self.endpoint.as_deref().unwrap_or(existing.endpoint.as_str());
         // A key that is not given is not taken over, whatever it is.
         let fields = self.settings.fields(name, endpoint, "none")?;
         let spec = TargetSpec::of_the_command_line(Value::Object(fields), config.delivery.defaults)?;
         let checked = spec.target(existing.id.clone(), existing.start_position, COMMAND_LINE)?;
         let mut wanted = existing.clone();
-        wanted.name = checked.name.clone();
+        if self.new_name.is_some() {
+            wanted.name = checked.name.clone();
+        }
         wanted.endpoint = checked.endpoint.clone();
         for header in &self.remove_header {
             if !remove_header(&mut wanted, header) {

@@ -39,6 +39,16 @@ async fn a_target_that_is_created_delivers_and_one_that_is_deleted_does_not() {
         assert_eq!(scene.get("/api/v1/targets/crm2").await.good()["ordering"], "aggregate");
         assert_eq!(scene.get("/api/v1/executions").await.good()[0]["targets"], json!(["crm2"]), "it is renamed there");
 
+        let api = json!({ "condition": "request", "targets": ["crm2"] });
+        let refused = scene.ask("PUT /api/v1/executions", &api).await;
+        assert!(refused.status == 400 && refused.body.contains("request"), "it would never fire: {}", refused.body);
+        let spaced = json!({ "settings": { "name": "my hook" } });
+        let _ = scene.ask("PATCH /api/v1/targets/crm2", &spaced).await.good();
+        let _ = scene.house.cli(&["target", "update", "my hook", "--timeout", "4s"]);
+        assert_eq!(scene.get("/api/v1/targets/my%20hook").await.good()["timeout"], "4s");
+        let back = json!({ "settings": { "name": "crm2" } });
+        let _ = scene.ask("PATCH /api/v1/targets/my%20hook", &back).await.good();
+
         let deleted = scene.ask("DELETE /api/v1/targets/crm2", &Value::Null).await.good();
         assert_eq!(deleted["changes"].as_array().map(Vec::len), Some(2), "{deleted}");
         assert_eq!(scene.get(&format!("/api/v1/targets/{id}")).await.status, 404);

@@ -119,6 +119,13 @@ async fn what_is_for_every_instance_is_not_an_instances_to_see_or_change() {
 
         let own = json!({ "settings": { "name": "own", "endpoint": receiver.url() } });
         let _ = scene.ask_as(&one, "POST /api/v1/targets", &own).await.good();
+        scene.write("two", "org.added", &["while nobody names it"]).await;
+        let cursors_of_own = async || {
+            let cursors = scene.get("/api/v1/targets/own/cursors").await;
+            if cursors.status == 200 { cursors.json().as_array().cloned().unwrap_or_default() } else { Vec::new() }
+        };
+        eventually("it walks along", async || (!cursors_of_own().await.is_empty()).then_some(())).await;
+        scene.settled_on("audit", "two").await;
         let set = json!({ "condition": "event/user.human.added", "targets": ["own"] });
         let _ = scene.ask_as(&one, "PUT /api/v1/executions", &set).await.good();
         scene.write("two", "user.human.added", &["b"]).await;
@@ -130,6 +137,8 @@ async fn what_is_for_every_instance_is_not_an_instances_to_see_or_change() {
             .await;
         let cursors = scene.ask_as(&one, "GET /api/v1/cursors", &Value::Null).await.good();
         assert!(cursors.as_array().expect("a list").iter().all(|cursor| cursor["instance_id"] == "one"), "{cursors}");
+        let of_own = cursors_of_own().await;
+        assert!(of_own.len() == 1 && of_own[0]["instance_id"] == "one", "it has no place elsewhere: {of_own:?}");
     })
     .await;
 }

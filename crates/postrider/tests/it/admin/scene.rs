@@ -141,6 +141,17 @@ impl Scene {
         .await;
     }
 
+    /// Waits until nothing is left for the target's cursor on an instance.
+    pub async fn settled_on(&self, target: &str, instance: &str) {
+        eventually(&format!("{target} has settled everything on {instance}"), async || {
+            let cursors = self.get(&format!("/api/v1/targets/{target}/cursors?count=true")).await;
+            let cursors = (cursors.status == 200).then(|| cursors.json())?;
+            let there = cursors.as_array()?.iter().find(|cursor| cursor["instance_id"] == instance)?;
+            (there["lag_events"] == 0).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until the target's only cursor is in a state.
     pub async fn in_state(&self, target: &str, state: &str) -> Value {
         eventually(&format!("{target} is {state}"), async || {
