@@ -1,10 +1,12 @@
 //! Failed events: looking at them, sending them again, giving them up.
 
-use domain::{FailedEvent, FailedStatus, InstanceId, TargetId, Timestamp, TypePattern};
+use std::collections::HashMap;
+
+use domain::{FailedEvent, FailedStatus, InstanceId, Target, TargetId, Timestamp, TypePattern};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
-use store::{FailedFilter, State};
+use store::{FailedCount, FailedFilter, State};
 
 use crate::{Caller, How, Known, OperateError, Owner, Told, known::no_cursor, told::count_of_events};
 
@@ -130,6 +132,48 @@ pub async fn list(
         .collect();
     lines.sort_by(|(a_key, a), (b_key, b)| (&a.target, a_key).cmp(&(&b.target, b_key)));
     Ok(lines.into_iter().map(|(_, line)| line).collect())
+}
+
+/// What failed last of a target: a bounded look, for pages that are kept up to date.
+#[derive(Clone, Debug)]
+pub struct Last {
+    /// The latest first, at most as many as were asked for.
+    pub lines: Vec<Line>,
+    /// How many there are in all.
+    pub count: u64,
+    /// How many of them are parked.
+    pub parked: u64,
+    /// When the first of them failed first.
+    pub since: Timestamp,
+}
+
+/// The events of these targets that failed last, at most so many of each, and none in the status `but`. Targets without any are
+/// left out.
+pub async fn last(
+    targets: &[&Target],
+    but: Option<FailedStatus>,
+    most: u32,
+    state: &State,
+) -> Result<HashMap<TargetId, Last>, OperateError> {
+    let mut found = HashMap::new();
+    let counts = state.failed_counts().await?;
+    for target in targets {
+        let of_it = || {
+            let is_it = |count: &&FailedCount| count.target == target.id && Some(count.status) != but;
+            counts.iter().filter(is_it)
+        };
+        let Some(since) = of_it().map(|count| count.first_failed).min() else { continue };
+        let parked = of_it().filter(|count| count.status == FailedStatus::Parked);
+        let lines = state.failed_last(&target.id, but, most).await?.into_iter();
+        let last = Last {
+            count: of_it().map(|count| count.events).sum(),
+            parked: parked.map(|count| count.events).sum(),
+            since,
+            lines: lines.map(|(instance, event)| Line::new(Owner::from(*target), instance, event)).collect(),
+        };
+        found.insert(target.id.clone(), last);
+    }
+    Ok(found)
 }
 
 /// What an act on failed events is about.

@@ -18,8 +18,8 @@ pub use events::{
 };
 pub use state::{
     Attempt, AttemptFilter, AttemptId, AuditEntry, AuditFilter, By, Claim, Crowd, DaemonLock, Dates, DefinitionDates,
-    DefinitionsChange, FailedFilter, HorizonMark, Jwk, Jwks, Look, MasterKey, MasterKeyError, MasterKeyId, MasterKeys,
-    MasterRotation, Migrated, NewPublicKey, NewToken, Overlap, PublicKeyError, PublishedKey, RecordedAttempt,
-    RemovedTarget, Retention, SealError, Seek, Session, Standing, State, StateOptions, Sweep, Token, TokenId,
-    TokenText, Unhalted, WebKeyState, Worker, WorkerId, WorkerInfo, jwks,
+    DefinitionsChange, FailedCount, FailedFilter, HorizonMark, Jwk, Jwks, Look, MasterKey, MasterKeyError, MasterKeyId,
+    MasterKeys, MasterRotation, Migrated, NewPublicKey, NewToken, Overlap, PublicKeyError, PublishedKey,
+    RecordedAttempt, RemovedTarget, Retention, SealError, Seek, Session, Standing, State, StateOptions, Sweep, Token,
+    TokenId, TokenText, Unhalted, WebKeyState, Worker, WorkerId, WorkerInfo, jwks,
 };

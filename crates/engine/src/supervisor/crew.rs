@@ -301,10 +301,11 @@ impl Crew {
         let names: HashMap<TargetId, TargetName> =
             self.definitions.targets.iter().map(|target| (target.id.clone(), target.name.clone())).collect();
         let mut counts = BTreeMap::new();
-        for (target, status, count) in self.shared.state.failed_counts().await? {
+        for count in self.shared.state.failed_counts().await? {
             // Each daemon reports those that it serves, so that sums are right.
-            if let Some(name) = names.get(&target).filter(|_| self.share.served().contains(&target)) {
-                counts.insert((name.clone(), status), count);
+            if let Some(name) = names.get(&count.target).filter(|_| self.share.served().contains(&count.target)) {
+                *counts.entry((name.clone(), count.status)).or_default() +=
+                    i64::try_from(count.events).unwrap_or(i64::MAX);
             }
         }
         self.shared.status.targets(names, &counts);

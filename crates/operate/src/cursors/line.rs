@@ -8,7 +8,7 @@ use std::{
 use domain::{Cursor, CursorState, FailedStatus, InstanceId, Position, Router, Row, Target, TargetId, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::{EventStore, FailedFilter, State, StoreError, WorkerId};
+use store::{EventStore, State, StoreError, WorkerId};
 
 use crate::{Caller, Known, OperateError, Owner, Reckoner, clock, head::first_unsettled};
 
@@ -78,9 +78,9 @@ impl Overview {
     pub async fn read(state: &State, caller: &Caller) -> Result<Self, OperateError> {
         let known = Known::read(state, caller).await?;
         let mut failed = HashMap::new();
-        for (target, instance, event) in state.failed_events(&FailedFilter::default()).await? {
-            if event.status != FailedStatus::Interrupted {
-                *failed.entry((target, instance)).or_default() += 1;
+        for count in state.failed_counts().await? {
+            if count.status != FailedStatus::Interrupted {
+                *failed.entry((count.target, count.instance)).or_default() += count.events;
             }
         }
         let workers = state.holders().await?;

@@ -9,8 +9,10 @@ use super::{
 };
 use crate::StoreError;
 
-const COUNTS: &str = "SELECT cursors.target_id, failed_events.status, count(*) AS events FROM failed_events
-     JOIN cursors ON cursors.id = failed_events.cursor_id GROUP BY cursors.target_id, failed_events.status";
+const COUNTS: &str = "SELECT cursors.target_id, cursors.instance_id, failed_events.status, count(*) AS events,
+     min(failed_events.first_failed) AS first_failed FROM failed_events
+     JOIN cursors ON cursors.id = failed_events.cursor_id
+     GROUP BY cursors.target_id, cursors.instance_id, failed_events.status";
 
 /// Positions are text; as numbers they only narrow down what is looked at, with room for SQLite's floats.
 const PARKED_FROM: &str = "FROM failed_events WHERE cursor_id = $1 AND status IN ('parked', 'interrupted')
@@ -24,6 +26,10 @@ const MATCHING: &str = "FROM failed_events
      AND (CAST($5 AS TEXT) IS NULL OR failed_events.status = $5)
      AND (CAST($6 AS BIGINT) IS NULL OR failed_events.last_failed >= $6)
      AND (CAST($7 AS BIGINT) IS NULL OR failed_events.last_failed < $7)";
+
+const LAST: &str = "FROM failed_events JOIN cursors ON cursors.id = failed_events.cursor_id
+     WHERE cursors.target_id = $1 AND (CAST($2 AS TEXT) IS NULL OR failed_events.status <> $2)
+     ORDER BY failed_events.last_failed DESC LIMIT $3";
 
 /// Which failed events; what is `None` does not narrow.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -46,6 +52,21 @@ pub struct FailedFilter {
     pub until: Option<Timestamp>,
     /// With this text in the error, in whatever case.
     pub error: Option<String>,
+}
+
+/// How many failed events a cursor has in one status.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FailedCount {
+    /// Whose.
+    pub target: TargetId,
+    /// Where.
+    pub instance: InstanceId,
+    /// In which status.
+    pub status: FailedStatus,
+    /// How many; at least one.
+    pub events: u64,
+    /// When the first of them failed first.
+    pub first_failed: Timestamp,
 }
 
 impl FailedFilter {
@@ -77,16 +98,35 @@ impl State {
 }
 
 impl State {
-    /// How many failed events each target has, by status: for the figures.
-    pub async fn failed_counts(&self) -> Result<Vec<(TargetId, FailedStatus, i64)>, StoreError> {
+    /// How many failed events each cursor has, by status.
+    pub async fn failed_counts(&self) -> Result<Vec<FailedCount>, StoreError> {
         let mut work = self.database.read("count failed events").await?;
         let rows = work.rows(work.sql(COUNTS)).await?;
-        let decode =
-            |row| Ok((row::text(row, "target_id")?.into(), row::text(row, "status")?, row::number(row, "events")?));
-        let counts: Vec<(TargetId, String, i64)> = work.decoded(rows.iter().map(decode).collect())?;
-        let known =
-            |(target, status, events): (_, String, _)| status.parse().ok().map(|status| (target, status, events));
-        Ok(counts.into_iter().filter_map(known).collect())
+        let decode = |row| {
+            Ok(FailedCount {
+                target: row::text(row, "target_id")?.into(),
+                instance: row::text(row, "instance_id")?.into(),
+                status: row::parsed(row, "status")?,
+                events: row::number(row, "events")?.unsigned_abs(),
+                first_failed: row::time(row, "first_failed")?,
+            })
+        };
+        work.decoded(rows.iter().map(decode).collect())
+    }
+
+    /// The events of a target that failed last, the latest first, at most so many, and none in the status `but`.
+    pub async fn failed_last(
+        &self,
+        target: &TargetId,
+        but: Option<FailedStatus>,
+        most: u32,
+    ) -> Result<Vec<(InstanceId, FailedEvent)>, StoreError> {
+        let mut work = self.database.read("list the latest failed events").await?;
+        let sql = format!("SELECT cursors.instance_id, {FAILED_COLUMNS} {LAST}");
+        let but = but.map(|status| status.as_str().to_owned());
+        let rows = work.rows(work.sql(&sql).bind(target.to_string()).bind(but).bind(i64::from(most))).await?;
+        let decode = |row| Ok((row::text(row, "instance_id")?.into(), row::failed(row)?));
+        work.decoded(rows.iter().map(decode).collect())
     }
 }
 

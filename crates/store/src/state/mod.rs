@@ -44,7 +44,7 @@ pub use audit::{AuditEntry, AuditFilter};
 pub use cursors::Claim;
 pub use dates::{Dates, DefinitionDates};
 pub use deliveries::{Attempt, AttemptFilter, AttemptId, RecordedAttempt};
-pub use failed::FailedFilter;
+pub use failed::{FailedCount, FailedFilter};
 pub use horizon::HorizonMark;
 pub use keys::MasterRotation;
 pub use leases::{Crowd, Look};

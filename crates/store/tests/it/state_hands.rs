@@ -64,6 +64,36 @@ async fn a_cursor_that_is_halted_stays_so_wherever_it_is_moved() {
 }
 
 #[tokio::test]
+async fn the_events_that_failed_last_are_looked_at_by_number_and_counted_by_status() {
+    use FailedStatus::{Interrupted, Parked, Retrying};
+    on_both(async |fixture| {
+        fixture.define(&["crm", "erp"]).await;
+        prepared(fixture, "crm", &[(101, Parked), (102, Interrupted), (103, Parked), (106, Retrying)]).await;
+        prepared(fixture, "erp", &[(104, Parked)]).await;
+        let counts = fixture.state.failed_counts().await.expect("they can be counted");
+        let mut counts: Vec<_> =
+            counts.iter().map(|count| (count.target.as_str(), count.status.as_str(), count.events)).collect();
+        counts.sort_unstable();
+        let crm = id("crm");
+        let expected =
+            [("interrupted", 1), ("parked", 2), ("retrying", 1)].map(|(status, events)| (crm.as_str(), status, events));
+        assert_eq!(counts[..3], expected);
+        assert_eq!(counts[3..], [(id("erp").as_str(), "parked", 1)]);
+        let last = async |but, most| {
+            let found = fixture.state.failed_last(&crm, but, most).await.expect("they can be listed");
+            assert!(found.is_sorted_by(|(_, one), (_, next)| one.last_failed >= next.last_failed));
+            let mut found: Vec<_> = found.into_iter().map(|(_, failed)| failed.key.sequence).collect();
+            found.sort_unstable();
+            found
+        };
+        assert_eq!(last(None, 10).await, [101, 102, 103, 106]);
+        assert_eq!(last(Some(Interrupted), 10).await, [101, 103, 106]);
+        assert_eq!(last(Some(Interrupted), 2).await.len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn events_that_halt_are_tried_again_once_their_cursor_goes_on() {
     on_both(async |fixture| {
         fixture.define(&["crm"]).await;

@@ -6,12 +6,15 @@ use domain::{CursorState, FailedStatus, Target, TargetId, Timestamp};
 use maud::{Markup, html};
 use operate::{
     cursors::{self, Line, Measured},
-    failed::{self, Narrow},
+    failed,
     words::{age, number},
 };
 
 use super::super::{parts, trouble::Trouble, visit::Visit};
 use crate::rates::Recent;
+
+/// Targets whose last failure is told.
+const TROUBLED: usize = 50;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -39,10 +42,13 @@ pub(super) async fn standings(visit: &Visit) -> Result<(Vec<Standing>, Measured)
     let mut standings: Vec<Standing> = (overview.known.targets())
         .map(|target| Standing::of(target, lines.iter().filter(|line| line.target_id == target.id), visit))
         .collect();
-    if standings.iter().any(|standing| standing.failed > 0) {
-        let failed = failed::list(None, Narrow::default(), false, caller, &operator.state).await?;
+    let troubled = |target: &&Target| standings.iter().any(|standing| standing.id == target.id && standing.failed > 0);
+    let troubled: Vec<&Target> = overview.known.targets().filter(troubled).take(TROUBLED).collect();
+    if !troubled.is_empty() {
+        let mut last = failed::last(&troubled, Some(FailedStatus::Interrupted), 1, &operator.state).await?;
         for standing in &mut standings {
-            standing.failure = failure(failed.iter().filter(|line| line.target_id == standing.id));
+            let last = last.remove(&standing.id);
+            standing.failure = last.and_then(|last| Some((last.lines.into_iter().next()?.error, last.since)));
         }
     }
     standings.sort_by_cached_key(|standing| {
@@ -51,13 +57,6 @@ pub(super) async fn standings(visit: &Visit) -> Result<(Vec<Standing>, Measured)
         (standing.rank(), Reverse(lag), Reverse(standing.failed), standing.name.clone())
     });
     Ok((standings, measured))
-}
-
-fn failure<'a>(lines: impl Iterator<Item = &'a failed::Line> + Clone) -> Option<(String, Timestamp)> {
-    let given_up = lines.filter(|line| line.status != FailedStatus::Interrupted);
-    let since = given_up.clone().map(|line| line.first_failed).min()?;
-    let last = given_up.max_by_key(|line| line.last_failed)?;
-    Some((last.error.clone(), since))
 }
 
 fn rank(state: CursorState) -> u8 {

@@ -24,18 +24,16 @@ use super::{
     at, done, find,
 };
 
-/// Rows that are shown, the newest.
-const MOST: usize = 100;
+/// Rows that are shown, those that failed last.
+const MOST: u32 = 100;
 
 pub(super) async fn part(visit: &Visit, target: &Target) -> Result<Markup, Trouble> {
-    let (caller, state) = (visit.caller(), &visit.operator.state);
-    let mut lines = failed::list(Some(target.name.as_str()), Narrow::default(), false, caller, state).await?;
-    lines.reverse();
-    let (count, now) = (lines.len(), operate::now());
-    let parked = lines.iter().filter(|line| line.status == FailedStatus::Parked).count();
+    let last = failed::last(&[target], None, MOST, &visit.operator.state).await?.remove(&target.id);
+    let (count, parked) = last.as_ref().map_or((0, 0), |last| (last.count, last.parked));
+    let (lines, now) = (last.map(|last| last.lines).unwrap_or_default(), operate::now());
     let acts = visit.who.may(Role::Operator);
     let rows = html! {
-        @for line in lines.iter().take(MOST) {
+        @for line in &lines {
             tr data-key=(word_of_failed(line)) {
                 td { a href={ "/events/" (word_of_failed(line)) } { (line.event_type) } }
                 td.long { code { (line.aggregate_id) "#" (line.sequence) } }
@@ -63,8 +61,8 @@ pub(super) async fn part(visit: &Visit, target: &Target) -> Result<Markup, Troub
                     }
                 }
                 (table("failed-head", &columns, &rows))
-                @if count > MOST {
-                    p.help { "The newest " (MOST) " of " (count) "; " code { "postrider failed list " (target.name) } " lists all." }
+                @if count > u64::from(MOST) {
+                    p.help { "The last " (MOST) " of " (count) "; " code { "postrider failed list " (target.name) } " lists all." }
                 }
             }
         }
