@@ -18,7 +18,7 @@ use axum::{
 use operate::Caller;
 
 pub(crate) use attempts::Attempts;
-pub(crate) use session::{Session, Sessions, cookie_of, ends, starts};
+pub(crate) use session::{Session, Sessions, cookie_of, ends, is_over_tls, starts};
 
 use crate::{console, health::METRICS, house::House, listen::Peer, problem::Problem, zitadel};
 

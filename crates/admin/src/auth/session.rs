@@ -102,6 +102,13 @@ pub(crate) fn cookie_of(headers: &HeaderMap) -> Option<String> {
     pairs.into_iter().find(|(name, _)| *name == NAME).map(|(_, value)| value.to_owned())
 }
 
+/// Whether the browser came over TLS: to us, or to a proxy before us that says so. Nobody but the asker can have said it falsely, and
+/// it is their own cookie.
+pub(crate) fn is_over_tls(ours: bool, headers: &HeaderMap) -> bool {
+    let said = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+    ours || said.and_then(|said| said.split(',').next()).is_some_and(|first| first.trim().eq_ignore_ascii_case("https"))
+}
+
 /// Sets it.
 pub(crate) fn starts(cookie: &str, tls: bool) -> HeaderValue {
     let text = format!("{NAME}={cookie}; {}; Max-Age={}", attributes(tls), LASTS.as_secs());
@@ -136,6 +143,21 @@ mod tests {
             assert!(set.contains(part), "{set}");
         }
         assert!(!ends(false).to_str().expect("it is text").contains("Secure"));
+    }
+
+    #[test]
+    fn a_proxy_that_speaks_tls_for_us_is_believed() {
+        let said = |proto: &'static str| {
+            is_over_tls(
+                false,
+                &HeaderMap::from_iter([(
+                    "x-forwarded-proto".parse().expect("a name"),
+                    HeaderValue::from_static(proto),
+                )]),
+            )
+        };
+        assert!(is_over_tls(true, &HeaderMap::new()) && !is_over_tls(false, &HeaderMap::new()));
+        assert!(said("https") && said("HTTPS, http") && !said("http") && !said("http, https"));
     }
 
     #[test]

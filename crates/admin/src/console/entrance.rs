@@ -91,7 +91,7 @@ async fn enter(
     match auth::check(&house, peer, token).await {
         Ok(_) => {
             let cookie = house.sessions().begin(token, Instant::now());
-            let cookie = auth::starts(&cookie, house.has_tls());
+            let cookie = auth::starts(&cookie, auth::is_over_tls(house.has_tls(), &headers));
             ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
         }
         Err(Problem { status: StatusCode::UNAUTHORIZED, .. }) => {
@@ -102,11 +102,15 @@ async fn enter(
     }
 }
 
-async fn leave(Extension(pass): Extension<Pass>, posted: Posted<Look>) -> Result<Response, Trouble> {
+async fn leave(
+    Extension(pass): Extension<Pass>,
+    headers: HeaderMap,
+    posted: Posted<Look>,
+) -> Result<Response, Trouble> {
     let house = &posted.visit.house;
     if let Pass::Session(cookie, _) = &pass {
         house.sessions().end(cookie);
     }
-    let gone = auth::ends(house.has_tls());
+    let gone = auth::ends(auth::is_over_tls(house.has_tls(), &headers));
     Ok(([(header::SET_COOKIE, gone)], Redirect::to("/login?out=true")).into_response())
 }

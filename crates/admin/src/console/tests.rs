@@ -119,6 +119,47 @@ async fn a_form_without_the_secret_of_its_session_is_refused_whoever_sends_it() 
 }
 
 #[tokio::test]
+async fn settings_that_somebody_changed_meanwhile_are_not_changed_back() {
+    let scene = Scene::open().await;
+    let [ada, bob] = [scene.login(Role::Admin, None).await, scene.login(Role::Admin, None).await];
+    let address = format!("/targets/{}/settings", scene.target("one-target").id);
+    let seen = ada.get(&address).await.text;
+    let field = "name=\"made_from\" value=\"";
+    let print =
+        seen.split_once(field).expect("the form says what it was made of").1.split('"').next().unwrap_or_default();
+    let sent = |timeout: &'static str| {
+        let endpoint = "https://one.example.com/hook";
+        [("name", "one-target"), ("endpoint", endpoint), ("timeout", timeout), ("made_from", print)]
+    };
+    let first = bob.post(&address, &sent("7s")).await;
+    assert_eq!(first.status, StatusCode::SEE_OTHER, "{}", first.text);
+    let second = ada.post(&address, &sent("9s")).await;
+    assert_eq!(second.status, StatusCode::BAD_REQUEST);
+    assert!(second.text.contains("somebody else changed this target"), "{}", second.text);
+    let none = ada.post(&address, &sent("9s")[..3]).await;
+    assert_eq!(none.status, StatusCode::BAD_REQUEST, "a form that does not say is not taken, either");
+    let target = scene.again().await;
+    assert_eq!(target.target("one-target").timeout.as_secs(), 7);
+}
+
+#[tokio::test]
+async fn what_is_no_page_is_not_kept_and_runs_nothing_and_a_refusal_has_its_style() {
+    let scene = Scene::open().await;
+    let program = scene.program(Role::Admin).await;
+    for path in ["/api/v1/targets", "/healthz", "/metrics", "/api/v1/nowhere"] {
+        let answer = program.get(path).await;
+        let said = |name| answer.headers[name].to_str().expect("it is text");
+        assert_eq!(said(header::CACHE_CONTROL), "no-store", "{path}");
+        assert_eq!(said(header::X_CONTENT_TYPE_OPTIONS), "nosniff", "{path}");
+        assert!(said(header::CONTENT_SECURITY_POLICY).starts_with("default-src 'none'"), "{path}");
+    }
+    let admin = scene.login(Role::Admin, None).await;
+    let foreign = admin.post_from_elsewhere("/logout").await;
+    let policy = foreign.headers[header::CONTENT_SECURITY_POLICY].to_str().expect("it is text");
+    assert!(foreign.text.contains("<h1") && policy.contains("style-src 'self'"), "{}: {policy}", foreign.status);
+}
+
+#[tokio::test]
 async fn names_that_are_markup_are_text_on_every_page() {
     let scene = Scene::open().await;
     let admin = scene.login(Role::Admin, None).await;

@@ -9,6 +9,7 @@ use axum::{
 use maud::{Markup, html};
 
 use super::{
+    POLICY,
     frame::{self, Place},
     visit::Who,
 };
@@ -77,7 +78,10 @@ pub(super) async fn as_a_page(request: Request, next: Next) -> Response {
 /// A page for somebody whom the door does not let in, and not for want of a token.
 pub(crate) fn refusal(problem: &Problem) -> Response {
     let title = title(problem.status);
-    page(problem, frame::alone(title, &said(title, problem)))
+    let mut page = page(problem, frame::alone(title, &said(title, problem)));
+    // The door is outside of what gives the other pages theirs.
+    page.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    page
 }
 
 fn page(problem: &Problem, page: Markup) -> Response {

@@ -4,7 +4,11 @@ mod tls;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::DefaultBodyLimit, http::StatusCode};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderValue, StatusCode, header},
+};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -18,8 +22,9 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
-use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 use tracing::{debug, warn};
 
 pub(crate) use tls::Tls;
@@ -33,6 +38,8 @@ const CONNECTIONS: usize = 256;
 const HEAD: Duration = Duration::from_secs(10);
 /// For an answer to begin.
 const ANSWER: Duration = Duration::from_mins(1);
+/// For somebody to read on: whoever does not gives the connection back.
+const READ_ON: Duration = Duration::from_secs(30);
 /// Of a request's body, in bytes.
 const BODY: usize = 1024 * 1024;
 /// After the system had no file or memory for another connection.
@@ -44,12 +51,17 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// With the limits that hold for every route.
+/// With the limits that hold for every route, and what browsers are told of every answer: to keep none, to guess nothing, and to
+/// run nothing of it. Routes that mean it otherwise say so themselves.
 pub(crate) fn bounded(routes: Router<House>) -> Router<House> {
+    let unless_said = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     routes
         .layer(DefaultBodyLimit::max(BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER))
         .layer(CatchPanicLayer::new())
+        .layer(unless_said(header::CACHE_CONTROL, "no-store"))
+        .layer(unless_said(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(unless_said(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
 }
 
 /// Answers until `stop` is over, and then lets those finish that are under way, for a moment.
@@ -114,11 +126,33 @@ where
         request.extensions_mut().insert(Peer(peer));
         request
     });
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(READ_ON));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(service));
     if let Err(error) = watcher.watch(connection).await {
         debug!(%peer, %error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_does_not_read_their_answer_gives_the_connection_back() {
+        let routes = Router::new().route("/", get(async || "x".repeat(1024 * 1024)));
+        let (mut theirs, ours) = tokio::io::duplex(4096);
+        theirs.write_all(b"GET / HTTP/1.1\r\nhost: us\r\n\r\n").await.expect("there is room");
+        let (begin, graceful) = (tokio::time::Instant::now(), GracefulShutdown::new());
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        answer(ours, peer, routes, graceful.watcher()).await;
+        assert_eq!(begin.elapsed().as_secs(), READ_ON.as_secs());
+        drop(theirs);
     }
 }

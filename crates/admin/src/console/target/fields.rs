@@ -3,10 +3,12 @@
 //! Values of headers are secrets and never come back to a page: a form says which are added and which are taken away. An endpoint
 //! is shown without its query, which may hold a token; one that is sent back as it was shown stays as it is.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{Source, Target};
 use maud::{Markup, html};
 use operate::{OperateError, definitions::TargetSettings};
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::super::{
     parts::{check, choice, field, line, needed},
@@ -51,6 +53,19 @@ pub(super) fn of(target: &Target) -> Fields {
         ("payload_encoding", word(json!(target.payload_encoding))),
         ("payload_type", word(json!(target.payload_type))),
     ])
+}
+
+/// A short print of what a form shows of a target: another one, as soon as somebody changes any of it.
+pub(super) fn print(target: &Target) -> String {
+    let mut digest = Sha256::new();
+    let headers = target.headers.keys().map(|name| ("header", name.as_str()));
+    for (name, value) in of(target).iter().chain(headers) {
+        for part in [name, value] {
+            digest.update(part.len().to_be_bytes());
+            digest.update(part);
+        }
+    }
+    URL_SAFE_NO_PAD.encode(&digest.finalize()[..12])
 }
 
 /// The fields, filled. `headers` are the names of those there are.
@@ -171,6 +186,16 @@ mod tests {
         let mut changed = known.clone();
         settings(&fields, Some(&known)).expect("it is sound").put_into(&mut changed).expect("it is sound");
         assert_eq!(changed, known);
+    }
+
+    #[test]
+    fn a_print_is_that_of_what_is_shown() {
+        let (known, mut other) = (target(), target());
+        assert_eq!(print(&known), print(&other));
+        other.headers.insert("X-Key".to_owned(), "hush".to_owned());
+        assert_ne!(print(&known), print(&other));
+        let slower = Target { timeout: std::time::Duration::from_secs(99), ..target() };
+        assert_ne!(print(&known), print(&slower));
     }
 
     #[test]

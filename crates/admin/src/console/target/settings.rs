@@ -20,10 +20,15 @@ use super::{
     address, at, done, fields, find,
     keys::FORM,
 };
+use crate::problem::Problem;
+
+/// The field that says of which settings a form was made.
+const MADE_FROM: &str = "made_from";
 
 pub(super) async fn page(visit: For<Define>, Path(id): Path<String>) -> Result<Markup, Trouble> {
     let target = find(&visit, &id).await?;
-    Ok(form(&visit, &target, &fields::of(&target), None))
+    let shown = fields::of(&target).with(MADE_FROM, &fields::print(&target));
+    Ok(form(&visit, &target, &shown, None))
 }
 
 fn form(visit: &Visit, target: &Target, fields: &Fields, error: Option<&str>) -> Markup {
@@ -34,6 +39,7 @@ fn form(visit: &Visit, target: &Target, fields: &Fields, error: Option<&str>) ->
         (parts::refusal(error))
         @if fields::is_ours(target) {
             (visit.who.form(&at(target, "settings"), &html! {
+                input type="hidden" name=(MADE_FROM) value=(fields.text(MADE_FROM));
                 (fields::inputs(&fields.clone().with("more", "yes"), &headers))
                 div.acts {
                     button.primary type="submit" { "Change target" }
@@ -64,6 +70,11 @@ async fn changed(visit: &Visit, known: &Target, said: &Fields) -> Result<Flash, 
     let operator = &visit.operator;
     let edit = Edit::begin(&operator.state, &operator.files, visit.caller(), FORM, Keys::All, false).await?;
     let mut target = edit.target(known.name.as_str())?.clone();
+    if said.text(MADE_FROM) != fields::print(&target) {
+        // Every field is sent, so what somebody else has changed meanwhile would be changed back.
+        let detail = "somebody else changed this target while you did; load the form again to see what it is now";
+        return Err(Problem::new(StatusCode::CONFLICT, "overtaken", detail).into());
+    }
     fields::settings(said, Some(&target))?.put_into(&mut target)?;
     let plan = edit.update(target)?;
     plan.carry_out(&operator.state, &visit.caller().name).await?;

@@ -167,13 +167,15 @@ impl Drop for Scene {
 pub(super) struct Browser {
     routes: Router,
     shown: Option<(header::HeaderName, String)>,
+    /// From where its forms come, in the word that browsers have for it.
+    from: &'static str,
     pub(super) csrf: String,
 }
 
 impl Browser {
     /// Nobody in particular.
     pub(super) fn of(scene: &Scene) -> Self {
-        Self { routes: scene.routes.clone(), shown: None, csrf: String::new() }
+        Self { routes: scene.routes.clone(), shown: None, from: "same-origin", csrf: String::new() }
     }
 
     pub(super) async fn get(&self, address: &str) -> Answer {
@@ -195,12 +197,19 @@ impl Browser {
         self.send(Method::POST, address, Body::from(body.join("&"))).await
     }
 
+    /// A form that another site's page has sent.
+    pub(super) async fn post_from_elsewhere(&self, address: &str) -> Answer {
+        Self { from: "cross-site", routes: self.routes.clone(), shown: self.shown.clone(), csrf: self.csrf.clone() }
+            .post(address, &[])
+            .await
+    }
+
     async fn response(&self, method: Method, address: &str, body: Body) -> axum::response::Response {
         let mut request = Request::builder()
             .method(method)
             .uri(address)
             .header(header::ACCEPT, "text/html")
-            .header("sec-fetch-site", "same-origin")
+            .header("sec-fetch-site", self.from)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         if let Some((name, value)) = &self.shown {
             request = request.header(name, value);
