@@ -10,6 +10,8 @@
 //! - [`Receiver`]: an endpoint that writes down every [`Arrival`] and misbehaves as it is told ([`Behaviour`]).
 //! - [`Proxy`]: a wire that can be cut, slowed down, or go dead.
 //! - [`Account`]: whether what arrived is what had to.
+//! - [`run_sql`] and [`texts`] do something to either database behind everybody's back; [`create_state`] makes a state as an
+//!   earlier version had it.
 //! - [`eventually`]: waiting for something by looking at it.
 //!
 //! Everything panics with a sentence when it cannot do its work: a test that cannot be run has failed.
@@ -26,6 +28,7 @@ mod http;
 mod load;
 mod port;
 mod proxy;
+mod raw;
 mod receiver;
 mod server;
 mod zitadel;
@@ -39,6 +42,7 @@ pub use eventually::{eventually, eventually_within};
 pub use http::{Answer, ask, ask_over};
 pub use load::{Load, SEED, Shape};
 pub use proxy::{Proxy, ProxyMode};
+pub use raw::{create_state, run_sql, texts};
 pub use receiver::{Behaviour, Receiver, Script, every_nth, first};
 pub use server::{PROGRAMS, PrivatePostgres};
 pub use zitadel::{Push, Stamp, Written};

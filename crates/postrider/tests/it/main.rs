@@ -2,6 +2,7 @@
 
 mod admin;
 mod bad_config;
+mod compat;
 mod daemon;
 mod demo;
 mod edit;

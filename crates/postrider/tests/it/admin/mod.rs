@@ -7,4 +7,4 @@ mod guide;
 mod isolation;
 mod listening;
 mod looking;
-mod scene;
+pub mod scene;

@@ -1,0 +1,87 @@
+//! The names of environment variables: one for every key of the config, and those that the program reads besides.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use serde_json::Value;
+
+use crate::{process::Place, stored};
+
+use super::{config, pin};
+
+/// The name of a key in the environment.
+fn variable(path: &str) -> String {
+    format!("POSTRIDER_{}", path.to_uppercase().replace('.', "__"))
+}
+
+#[test]
+fn every_key_is_read_from_the_variable_that_it_was_read_from() {
+    let place = Place::new();
+    let mut names = BTreeSet::new();
+    for config::Key { path, .. } in config::keys() {
+        // Lists of tables, and what is in them, are written in files.
+        if ["target", "execution"].iter().any(|list| path == *list || path.starts_with(&format!("{list}."))) {
+            continue;
+        }
+        let name = variable(&path);
+        let read = place.run_with(&["cursor", "list"], &[(&name, "[[[]]]")]);
+        if read.code == 2 && read.err.contains(&format!("{path}[0]")) || read.err.contains(&format!("{path}: ")) {
+            names.insert(name);
+        }
+    }
+    assert!(names.len() > 50, "{names:?}");
+    names.extend(named_in_the_sources());
+    let names: Vec<String> = names.into_iter().collect();
+    pin::check("environment.txt", &format!("{}\n", names.join("\n")));
+}
+
+/// Names of ours that stand in the sources as a whole text.
+fn named_in_the_sources() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for krate in ["domain", "store", "webhook", "engine", "operate", "admin", "postrider"] {
+        search(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(krate).join("src"), &mut names);
+    }
+    names
+}
+
+fn search(folder: &Path, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).expect("the sources are there") {
+        let path = entry.expect("a folder can be read").path();
+        if path.is_dir() {
+            search(&path, names);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).expect("sources are text");
+            let quoted = text.split('"').skip(1).step_by(2);
+            let is_name = |text: &&str| {
+                let rest = text.strip_prefix("POSTRIDER_").unwrap_or_default();
+                !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+            };
+            names.extend(quoted.filter(is_name).map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn who_acts_is_named_by_the_variables_that_named_it() {
+    let place = stored::stored(1);
+    let actor = |environment: &[(&str, &str)]| {
+        let acted = place.run_with(&["target", "pause", "demo"], environment);
+        assert_eq!(acted.code, 0, "{}", acted.err);
+        let audit = place.run(&["audit", "--limit", "1", "-o", "json"]);
+        let audit: Value = serde_json::from_str(&audit.out).expect("it is JSON");
+        let resumed = place.run(&["target", "resume", "demo"]);
+        assert_eq!(resumed.code, 0, "{}", resumed.err);
+        audit[0]["actor"].as_str().unwrap_or_default().split('@').next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(actor(&[("USER", "ben")]), "ben");
+    assert_eq!(actor(&[("USER", "root"), ("SUDO_USER", "ben")]), "ben");
+    assert_eq!(actor(&[("USER", ""), ("LOGNAME", "ben")]), "ben");
+    assert_eq!(actor(&[("SUDO_USER", "ben"), ("POSTRIDER_ACTOR", "deploy")]), "deploy");
+}
+
+#[test]
+fn the_config_is_where_the_variable_says() {
+    let place = stored::stored(1);
+    fs::rename(place.path().join("postrider.toml"), place.path().join("other.toml")).expect("a file can be renamed");
+    assert_eq!(place.run(&["cursor", "list"]).code, 2);
+    assert_eq!(place.run_with(&["cursor", "list"], &[("POSTRIDER_CONFIG", "other.toml")]).code, 0);
+}

@@ -1,0 +1,13 @@
+//! What others rely on stays as it is, or somebody decides otherwise: `tests/compat/README.md`.
+
+mod commands;
+mod config;
+mod environment;
+mod exit_codes;
+mod http;
+mod migrations;
+mod pin;
+mod scene;
+mod shape;
+mod upgrade;
+mod wire;

@@ -1,0 +1,1 @@
+-- The fourth schema changed how rows are stored and found, and nothing that they hold.
