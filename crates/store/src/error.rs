@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use domain::{CursorId, DefinitionError, PublicKeyId, TargetId, TargetName, Timestamp, WebKeyId};
-use sqlx::migrate::MigrateError;
+use sqlx::{migrate::MigrateError, postgres::PgConnectOptions};
 
-use crate::{PublicKeyError, SealError};
+use crate::{PublicKeyError, SealError, quote::quote};
 
 /// A failure of the event store or of the state.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,26 @@ pub enum StoreError {
         what: &'static str,
         /// Why, without the URL.
         reason: String,
+    },
+    /// This role may not so much as connect.
+    #[error(
+        "the role {role} may not connect to the database of the {what}; GRANT CONNECT ON DATABASE {} TO {}",
+        quote(database),
+        quote(role)
+    )]
+    MayNotConnect {
+        /// Which one: `event store` or `state`.
+        what: &'static str,
+        /// Who.
+        role: String,
+        /// Where.
+        database: String,
+    },
+    /// This role may not do with the state what it is asked to.
+    #[error("the state cannot be kept there: {missing}")]
+    StateNotAllowed {
+        /// What is missing, and the statement that grants it.
+        missing: String,
     },
     /// The event store is there, but cannot be read in order and without loss.
     #[error("the event store cannot be used: {reason}")]
@@ -223,6 +243,24 @@ impl StoreError {
     /// For `map_err`: a driver's error with the operation it happened in.
     pub(crate) fn database(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Database { operation, source }
+    }
+
+    /// For a first connection: a role without CONNECT is told what is missing, instead of the driver's words alone.
+    pub(crate) fn connecting(
+        what: &'static str,
+        operation: &'static str,
+        source: sqlx::Error,
+        options: &PgConnectOptions,
+    ) -> Self {
+        const INSUFFICIENT_PRIVILEGE: &str = "42501";
+        let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        if code.as_deref() != Some(INSUFFICIENT_PRIVILEGE) {
+            return Self::Database { operation, source };
+        }
+        // Without a database the server takes the one that is called as the role is.
+        let role = options.get_username().to_owned();
+        let database = options.get_database().map_or_else(|| role.clone(), str::to_owned);
+        Self::MayNotConnect { what, role, database }
     }
 
     /// The database is away or busy: the same call may succeed later, without anybody changing anything.

@@ -9,6 +9,7 @@
 
 mod error;
 mod events;
+mod quote;
 mod state;
 
 pub use error::StoreError;

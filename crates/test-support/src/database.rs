@@ -62,11 +62,16 @@ impl TestDatabase {
 
     /// The same database as another server has it; it is left there in the end.
     pub(crate) fn elsewhere(&self, server: &Url) -> Self {
+        Self::there(server, &self.name)
+    }
+
+    /// A database that somebody else has made; it is left there in the end.
+    pub(crate) fn there(server: &Url, name: &str) -> Self {
         let pool = PgPoolOptions::new()
             .max_connections(16)
-            .connect_lazy(at(server, None, &self.name).as_str())
+            .connect_lazy(at(server, None, name).as_str())
             .expect("a server's URL is a URL");
-        Self { name: self.name.clone(), server: server.clone(), pool, roles: Vec::new(), dropped: false }
+        Self { name: name.to_owned(), server: server.clone(), pool, roles: Vec::new(), dropped: false }
     }
 
     /// The URL of the database, as superuser.

@@ -110,6 +110,12 @@ impl PrivatePostgres {
         TestDatabase::create_on(&server, "", false).await
     }
 
+    /// A database that is there on this server by this name.
+    #[must_use]
+    pub fn database_called(&self, name: &str) -> TestDatabase {
+        TestDatabase::there(&self.url().parse().expect("it is a URL"), name)
+    }
+
     /// A database of the primary that this server follows or followed, as it is here.
     #[must_use]
     pub fn copy_of(&self, original: &TestDatabase) -> TestDatabase {

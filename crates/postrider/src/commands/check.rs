@@ -86,6 +86,7 @@ async fn state(config: &Config, findings: &mut Vec<Finding>) -> Option<Definitio
             }
             Err(error) => return Err(error.into()),
         }
+        state.check_rights().await?;
         findings.push(finding(
             Severity::Ok,
             "state",

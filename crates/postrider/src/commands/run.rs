@@ -153,6 +153,7 @@ impl Run {
                     }
                 }
                 state.check_schema().await?;
+                state.check_rights().await?;
                 // Before anything is begun: a signing key that does not open is nothing to wait for.
                 state.definitions().await?;
                 if let Some(warning) = plain_keys(&state).await? {

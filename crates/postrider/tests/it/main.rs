@@ -3,6 +3,7 @@
 mod admin;
 mod bad_config;
 mod compat;
+mod book;
 mod daemon;
 mod demo;
 mod edit;

@@ -13,6 +13,7 @@ use sqlx::{
     Any, AnyConnection, AnyPool, Connection as _,
     any::{AnyArguments, AnyConnectOptions, AnyPoolOptions, AnyRow},
     pool::PoolConnection,
+    postgres::PgConnectOptions,
     query::Query,
     sqlite::SqliteConnectOptions,
 };
@@ -138,7 +139,10 @@ async fn first_look(options: &AnyConnectOptions) -> Result<(), StoreError> {
     let operation = "connect to the state";
     let look = async { AnyConnection::connect_with(options).await?.close().await };
     match tokio::time::timeout(CONNECT_TIMEOUT, look).await {
-        Ok(answer) => answer.map_err(StoreError::database(operation)),
+        Ok(answer) => answer.map_err(|source| match PgConnectOptions::from_str(options.database_url.as_str()) {
+            Ok(options) => StoreError::connecting("state", operation, source, &options),
+            Err(_) => StoreError::Database { operation, source },
+        }),
         Err(_) => Err(StoreError::Timeout { operation, after: CONNECT_TIMEOUT }),
     }
 }

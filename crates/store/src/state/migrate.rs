@@ -10,6 +10,7 @@ use sqlx::migrate::Migrator;
 use super::{
     State,
     database::{Backend, SCHEMA, Work},
+    rights::Need,
     row,
 };
 use crate::StoreError;
@@ -48,7 +49,12 @@ impl State {
             return Err(StoreError::SchemaNewer { found: from, known });
         }
         if matches!(self.database.backend, Backend::Postgres) {
-            self.create_schema().await?;
+            match self.missing_right(Need::Create).await? {
+                // Somebody else has brought it up to date: there is nothing to do that would need the right.
+                Some(_) if from == known => return Ok(Migrated { from, to: known }),
+                Some(missing) => return Err(StoreError::StateNotAllowed { missing }),
+                None => self.create_schema().await?,
+            }
         }
         let attempts = self.migrator().iter().count() + MORE_ATTEMPTS;
         let mut attempt = 1;
@@ -85,6 +91,9 @@ impl State {
             Backend::Sqlite(file) if !file.exists() => return Ok(0),
             Backend::Sqlite(_) => SQLITE_HAS_LIST,
         };
+        if let Some(missing) = self.missing_right(Need::Read).await? {
+            return Err(StoreError::StateNotAllowed { missing });
+        }
         let mut work = self.database.read("read the version of the state's schema").await?;
         let statement = work.sql(has_list);
         if !found(&mut work, statement).await? {

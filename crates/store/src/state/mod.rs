@@ -31,6 +31,7 @@ mod operate;
 mod public_keys;
 mod removed;
 mod resend;
+mod rights;
 mod row;
 mod seal;
 mod standing;

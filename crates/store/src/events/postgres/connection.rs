@@ -127,10 +127,12 @@ fn prepared(sessions: &OwnSessions) -> PgPoolOptions {
 /// tried; this says at once what is wrong.
 pub(super) async fn reach(pool: &PgPool) -> Result<(), StoreError> {
     const OPERATION: &str = "connect to the event store";
-    match tokio::time::timeout(CONNECT, pool.connect_options().connect()).await {
+    let options = pool.connect_options();
+    match tokio::time::timeout(CONNECT, options.connect()).await {
         Ok(connected) => {
+            let failed = |source| StoreError::connecting("event store", OPERATION, source, &options);
             // It is only a look: how it ends does not matter.
-            let _ = connected.map_err(StoreError::database(OPERATION))?.close().await;
+            let _ = connected.map_err(failed)?.close().await;
             Ok(())
         }
         Err(_) => Err(StoreError::Timeout { operation: OPERATION, after: CONNECT }),

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     StoreError,
     events::{Columns, EventStoreOptions, HorizonSource, Table},
+    quote::quote,
 };
 
 const OPERATION: &str = "examine the events table";
@@ -68,8 +69,8 @@ pub(super) async fn examine(
         Table::Zitadel => (TableName { schema: "eventstore".into(), name: "events2".into() }, Columns::zitadel(), true),
         Table::Custom { table, columns } => (TableName::parse(table), columns.clone(), false),
     };
-    let oid = relation(connection, &table).await?;
-    let layout = layout(connection, table, zitadel, oid, &columns).await?;
+    let (oid, role) = relation(connection, &table).await?;
+    let layout = layout(connection, table, zitadel, (oid, &role), &columns).await?;
     let sequence = sequence(connection, oid, &layout.position.name).await?;
     let set = options.horizon.map(|set| (set, "set in the configuration".to_owned()));
     let (source, why, doubt) = match set {
@@ -108,7 +109,8 @@ fn nearest<'a>(missing: &str, there: impl Iterator<Item = &'a str>) -> String {
         .map_or_else(String::new, |(_, name)| format!("; is {name} meant?"))
 }
 
-async fn relation(connection: &mut PgConnection, table: &TableName) -> Result<i64, StoreError> {
+/// The table, and who asks.
+async fn relation(connection: &mut PgConnection, table: &TableName) -> Result<(i64, String), StoreError> {
     let found = sqlx::query(RELATION)
         .bind(&table.schema)
         .bind(&table.name)
@@ -126,21 +128,23 @@ async fn relation(connection: &mut PgConnection, table: &TableName) -> Result<i6
             "{table} is not a table: writers are seen by the locks they hold on the table itself, so name that"
         )));
     }
+    let role: String = found.try_get(3).map_err(failed)?;
     if !found.try_get::<bool, _>(2).map_err(failed)? {
-        let role: String = found.try_get(3).map_err(failed)?;
         return Err(unusable(format!(
-            "the role {role} may not use the schema {schema}; GRANT USAGE ON SCHEMA {schema} TO {role}",
+            "the role {role} may not use the schema {schema}; GRANT USAGE ON SCHEMA {} TO {}",
+            quote(&table.schema),
+            quote(&role),
             schema = table.schema,
         )));
     }
-    found.try_get(0).map_err(failed)
+    Ok((found.try_get(0).map_err(failed)?, role))
 }
 
 async fn layout(
     connection: &mut PgConnection,
     table: TableName,
     zitadel: bool,
-    oid: i64,
+    (oid, asking): (i64, &str),
     columns: &Columns,
 ) -> Result<Layout, StoreError> {
     let there = sqlx::query(COLUMNS).bind(oid).fetch_all(connection).await.map_err(failed)?;
@@ -162,8 +166,9 @@ async fn layout(
         };
         if !readable {
             return Err(unusable(format!(
-                "this role may not read {table}; GRANT SELECT ON {} TO the role of the URL",
-                table.quoted()
+                "the role {asking} may not read {table}; GRANT SELECT ON {} TO {}",
+                table.quoted(),
+                quote(asking)
             )));
         }
         refuse_type(&table, role, column)?;

@@ -1,9 +1,10 @@
 //! What the events table looks like, as it was found by [`super::examine`]: names, types, and where positions come from.
 
-use std::fmt::Write as _;
-
 use super::trigger::NotifyTrigger;
-use crate::events::{HorizonSource, options};
+use crate::{
+    events::{HorizonSource, options},
+    quote::quote,
+};
 
 /// A table's name in two parts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,13 +30,6 @@ impl std::fmt::Display for TableName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", self.schema, self.name)
     }
-}
-
-/// A name as an identifier in SQL, whatever it holds.
-pub(super) fn quote(name: &str) -> String {
-    let mut quoted = String::with_capacity(name.len() + 2);
-    let _ = write!(quoted, "\"{}\"", name.replace('"', "\"\""));
-    quoted
 }
 
 /// A column as it was found.

@@ -9,10 +9,9 @@ use tokio::time::timeout;
 use super::{
     PostgresEvents,
     connection::{LONG, acquire},
-    layout::quote,
     trigger::NotifyTrigger,
 };
-use crate::StoreError;
+use crate::{StoreError, quote::quote};
 
 const OPERATION: &str = "change the notify trigger";
 

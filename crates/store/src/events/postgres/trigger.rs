@@ -19,8 +19,8 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 use sqlx::{PgConnection, Row as _};
 
-use super::layout::{TableName, quote};
-use crate::events::Notifies;
+use super::layout::TableName;
+use crate::{events::Notifies, quote::quote};
 
 /// What the trigger is called on every relation.
 const TRIGGER: &str = "postrider_notify";

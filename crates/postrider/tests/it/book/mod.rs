@@ -1,0 +1,50 @@
+//! The book (`docs/src`) is true: what it tells to run is run as it stands there.
+//!
+//! A fenced block whose first line ends with `test=NAME` is taken from the page by that name; whoever changes the page changes the
+//! test.
+
+mod grants;
+mod marked;
+mod pooler;
+
+use std::{fs, path::PathBuf};
+
+/// The folder of the book's pages.
+fn pages() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/src")
+}
+
+/// The text of a page.
+fn page(name: &str) -> String {
+    fs::read_to_string(pages().join(name)).unwrap_or_else(|error| panic!("docs/src/{name}: {error}"))
+}
+
+/// The text of the only block of a page that is marked `test=name`.
+#[track_caller]
+fn block(page_name: &str, name: &str) -> String {
+    let mut found = marked(&page(page_name)).into_iter().filter(|(mark, _)| mark == name);
+    let (_, text) = found.next().unwrap_or_else(|| panic!("{page_name} has no block test={name}"));
+    assert!(found.next().is_none(), "{page_name} has two blocks test={name}");
+    text
+}
+
+/// The marks and texts of all marked blocks.
+fn marked(page: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let Some(info) = line.strip_prefix("```") else { continue };
+        let text: Vec<_> = lines.by_ref().take_while(|line| !line.starts_with("```")).collect();
+        if let Some(mark) = info.split_whitespace().find_map(|word| word.strip_prefix("test=")) {
+            blocks.push((mark.to_owned(), text.join("\n")));
+        }
+    }
+    blocks
+}
+
+/// The statements of a block of SQL, each by itself, as psql sends them.
+fn statements(sql: &str) -> Vec<String> {
+    let without_comments: Vec<_> = sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+    let text = without_comments.join("\n");
+    text.split(';').map(|statement| statement.trim().to_owned()).filter(|statement| !statement.is_empty()).collect()
+}
