@@ -15,12 +15,15 @@ use crate::{
     output::Format,
 };
 
+/// The version and, in brackets, the commit.
+pub const VERSION: &str = env!("POSTRIDER_VERSION");
+
 const GLOBAL: &str = "Global options";
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration";
 
 /// Delivers the events of an event store as signed webhooks, in order, with a cursor per target.
 #[derive(Parser)]
-#[command(name = "postrider", version)]
+#[command(name = "postrider", version = VERSION)]
 pub struct Cli {
     /// Config file [default: postrider.toml, which may be missing where the environment says enough]
     #[arg(

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
+    cli,
     commands::check::plain_keys,
     config::{Config, LogFormat, LoggedAttempts, OnExhausted, Sources},
     connect,
@@ -51,7 +52,7 @@ impl Run {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let config = Config::load(&self.sources(context))?;
         logging::daemon(&config.log.level, config.log.format);
-        info!(version = env!("CARGO_PKG_VERSION"), event_store = %config.event_store.url, state = %config.state, "starting");
+        info!(version = cli::VERSION, event_store = %config.event_store.url, state = %config.state, "starting");
         let stop = CancellationToken::new();
         let work = Box::pin(self.serve(&config, context, stop.clone()));
         match until_stopped(work, &stop).await? {

@@ -17,4 +17,5 @@ mod process;
 mod proof;
 mod receive;
 mod stored;
+mod version;
 mod wrapping_keys;
