@@ -9,7 +9,7 @@
 //!
 //! The cast: [`Admin`] binds the address and serves; [`House`] is what handlers are given; [`auth`] stands before every route but
 //! health and finds out who asks; [`listen`] takes connections, as many as it has room for, with or without TLS; [`rates`] remembers
-//! how often each target was called lately.
+//! how often each target was called lately. [`healthcheck`] is the other side: it asks a daemon how it is.
 //!
 //! Invariants: nothing but health and public keys is answered without a token in force; whoever is bound to an instance sees and changes only that
 //! instance (`operate` keeps it); no secret, payload or header is logged; an answer never waits for a database that is away for
@@ -19,6 +19,7 @@ mod api;
 mod auth;
 mod console;
 mod health;
+mod healthcheck;
 mod house;
 mod jwks;
 mod listen;
@@ -34,6 +35,7 @@ use engine::Status;
 use operate::Operator;
 use tokio::net::TcpListener;
 
+pub use healthcheck::{Health, HealthError, Said, health};
 pub use listen::TlsError;
 
 use house::House;

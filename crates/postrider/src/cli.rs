@@ -6,8 +6,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     commands::{
-        apply, audit, audit_deliveries, check, completions, cursor, delivery, demo, execution, explain, failed, key,
-        listen, migrate, run, target, token, verify, worker,
+        apply, audit, audit_deliveries, check, completions, cursor, delivery, demo, execution, explain, failed,
+        healthcheck, key, listen, man, migrate, run, target, token, verify, worker,
     },
     config::Sources,
     context::Context,
@@ -89,8 +89,12 @@ enum Command {
     Listen(listen::Listen),
     /// Check the signature of one request
     Verify(verify::Verify),
+    /// Ask the daemon on this machine whether it can do its work
+    Healthcheck(healthcheck::Healthcheck),
     /// Print a completion script for a shell
     Completions(completions::Completions),
+    /// Write the man pages into a folder, one for each command
+    Man(man::Man),
 }
 
 /// The command line as clap knows it, with the exit codes below every help.
@@ -129,7 +133,9 @@ impl Cli {
             Command::Worker(command) => command.run(&context).await,
             Command::Listen(command) => command.run(&context).await,
             Command::Verify(command) => command.run(&context).await,
+            Command::Healthcheck(command) => command.run(&context).await,
             Command::Completions(command) => command.run(&context).await,
+            Command::Man(command) => command.run(&context).await,
         }
     }
 }

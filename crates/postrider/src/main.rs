@@ -10,6 +10,7 @@ mod context;
 mod demo;
 mod failure;
 mod logging;
+mod manager;
 mod output;
 
 use std::process::ExitCode;

@@ -27,8 +27,8 @@ use tower::ServiceExt as _;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 use tracing::{debug, warn};
 
-pub(crate) use tls::Tls;
 pub use tls::TlsError;
+pub(crate) use tls::{Tls, chain};
 
 use crate::house::House;
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime},
 };
@@ -109,13 +109,22 @@ fn changed(files: &TlsFiles) -> Changed {
     (of(&files.certificate), of(&files.key))
 }
 
+/// The certificates of a file, one at least.
+pub(crate) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(path)?).filter_map(Result::ok).collect();
+    if chain.is_empty() { Err(empty(path, "certificate")) } else { Ok(chain) }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })
+}
+
+fn empty(path: &Path, what: &'static str) -> TlsError {
+    TlsError::Empty { path: path.to_owned(), what }
+}
+
 fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
-    let read = |path: &PathBuf| fs::read(path).map_err(|source| TlsError::Read { path: path.clone(), source });
-    let empty = |path: &PathBuf, what| TlsError::Empty { path: path.clone(), what };
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(&files.certificate)?).filter_map(Result::ok).collect();
-    if chain.is_empty() {
-        return Err(empty(&files.certificate, "certificate"));
-    }
+    let chain = chain(&files.certificate)?;
     let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(|_| empty(&files.key, "private key"))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -24,6 +24,7 @@ use crate::{
     context::Context,
     failure::{FAILED, usage},
     logging,
+    manager::Manager,
 };
 
 /// How long answers under way are waited for once the engine has ended.
@@ -53,8 +54,14 @@ impl Run {
         let config = Config::load(&self.sources(context))?;
         logging::daemon(&config.log.level, config.log.format);
         info!(version = cli::VERSION, event_store = %config.event_store.url, state = %config.state, "starting");
-        let stop = CancellationToken::new();
-        let work = Box::pin(self.serve(&config, context, stop.clone()));
+        let (stop, status, manager) = (CancellationToken::new(), Arc::new(Status::default()), Manager::new());
+        status.starting(Some("the databases are not reached yet".to_owned()));
+        let work = Box::pin(async {
+            tokio::select! {
+                done = self.serve(&config, context, Arc::clone(&status), &manager, stop.clone()) => done,
+                never = manager.keep_told(&status, &stop) => match never {},
+            }
+        });
         match until_stopped(work, &stop).await? {
             Some(done) => done.map(|()| ExitCode::SUCCESS),
             None => Ok(ExitCode::from(FAILED)),
@@ -77,13 +84,18 @@ impl Run {
     }
 
     /// The engine and what operators see of it, from before the databases are reached until the engine has ended.
-    async fn serve(&self, config: &Config, context: &Context, stop: CancellationToken) -> anyhow::Result<()> {
-        let status = Arc::new(Status::default());
-        status.starting(Some("the databases are not reached yet".to_owned()));
-        let Some(options) = &config.admin else { return self.work(config, context, status, stop, None).await };
+    async fn serve(
+        &self,
+        config: &Config,
+        context: &Context,
+        status: Arc<Status>,
+        manager: &Manager,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let Some(options) = &config.admin else { return self.work(config, context, status, manager, stop, None).await };
         let admin = Admin::bind(options, Arc::clone(&status)).await?;
         info!(address = %admin.address()?, "health and metrics are here");
-        let work = self.work(config, context, status, stop.clone(), Some((options, admin.opening())));
+        let work = self.work(config, context, status, manager, stop.clone(), Some((options, admin.opening())));
         let ended = CancellationToken::new();
         let working = async {
             let done = work.await;
@@ -108,10 +120,12 @@ impl Run {
         config: &Config,
         context: &Context,
         status: Arc<Status>,
+        manager: &Manager,
         stop: CancellationToken,
         opening: Option<(&AdminOptions, Opening)>,
     ) -> anyhow::Result<()> {
-        let Some((events, state)) = self.connected(config, context, &status, &stop).await? else { return Ok(()) };
+        let reached = self.connected(config, context, &status, manager, &stop).await?;
+        let Some((events, state)) = reached else { return Ok(()) };
         if let Some(doubt) = events.doubt() {
             warn!("{doubt}");
         }
@@ -130,6 +144,7 @@ impl Run {
             });
         }
         status.starting(None);
+        manager.started();
         let parts = Parts { events, state, deliverer, worker: worker(), info: here() };
         Ok(Engine::new(parts, options(config), status).run(stop).await?)
     }
@@ -140,6 +155,7 @@ impl Run {
         config: &Config,
         context: &Context,
         status: &Status,
+        manager: &Manager,
         stop: &CancellationToken,
     ) -> anyhow::Result<Option<(EventStore, State)>> {
         for tries in 1.. {
@@ -171,6 +187,7 @@ impl Run {
                 Err(error) if error.downcast_ref::<StoreError>().is_some_and(StoreError::is_transient) => {
                     warn!("{error:#}; this is tried again");
                     status.starting(Some(format!("{error:#}")));
+                    manager.started();
                 }
                 Err(error) => return Err(error),
             }

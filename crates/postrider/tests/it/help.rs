@@ -58,7 +58,9 @@ fn every_command_has_its_help() {
         "worker list",
         "listen",
         "verify",
+        "healthcheck",
         "completions",
+        "man",
     ];
     for command in commands {
         let mut arguments: Vec<_> = command.split_whitespace().collect();
