@@ -4,6 +4,7 @@
 
 mod account;
 mod database;
+mod guide;
 mod load;
 mod proxy;
 mod receiver;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use tempfile::TempDir;
 use test_support::run_sql;
 
 use crate::{
@@ -80,23 +81,24 @@ async fn with_newer_state(place: &Place) -> Done {
 }
 
 /// A daemon that serves targets, in a folder of its own.
-async fn house() -> (House, Daemon) {
-    let folder = tempfile::tempdir().expect("there is room").keep();
-    let url = format!("sqlite://{}", folder.join("events.db").display());
+async fn house() -> (TempDir, House, Daemon) {
+    let folder = tempfile::tempdir().expect("there is room");
+    let url = format!("sqlite://{}", folder.path().join("events.db").display());
     run_sql(&format!("{url}?mode=rwc"), include_str!("../../../../../tests/events.sql")).await;
     let house = House::new(&url);
     let daemon = house.start();
     daemon.says("this daemon has joined").await;
-    (house, daemon)
+    (folder, house, daemon)
 }
 
 async fn beside_another() -> i32 {
-    let (house, first) = house().await;
+    let (_folder, house, first) = house().await;
     let second = house.command(&["run"]).status.code().unwrap_or(-1);
     first.kill();
     second
 }
 
 async fn asked_to_stop() -> i32 {
-    house().await.1.stop().await
+    let (_folder, _house, daemon) = house().await;
+    daemon.stop().await
 }

@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use test_support::{Receiver, TestDatabase, create_state, eventually, run_sql, texts};
 
 use crate::proof::daemon::House;
@@ -29,6 +30,7 @@ struct Scene {
     state: String,
     receiver: Receiver,
     _database: Option<TestDatabase>,
+    _folder: TempDir,
 }
 
 fn migrations(kind: &str) -> PathBuf {
@@ -48,8 +50,8 @@ fn versions() -> Vec<i64> {
 impl Scene {
     async fn of(version: i64, database: Option<TestDatabase>) -> Self {
         let receiver = Receiver::ok();
-        let folder = tempfile::tempdir().expect("there is room").keep();
-        let file = |name: &str| format!("sqlite://{}/{name}", folder.display());
+        let folder = tempfile::tempdir().expect("there is room");
+        let file = |name: &str| format!("sqlite://{}/{name}", folder.path().display());
         run_sql(&format!("{}?mode=rwc", file("events.db")), include_str!("../../../../../tests/events.sql")).await;
         run_sql(&file("events.db"), EVENTS).await;
         let (state, kind) = match &database {
@@ -77,7 +79,7 @@ impl Scene {
         house.add(&format!("[state]\nurl = \"{state}\""));
         // The rows are old.
         house.add("[retention]\nparked = \"1000y\"\ndeliveries = \"1000y\"\naudit = \"1000y\"\nremoved = \"1000y\"");
-        Self { version, house, state, receiver, _database: database }
+        Self { version, house, state, receiver, _database: database, _folder: folder }
     }
 
     /// Every row of every table: the table, and for each column its text.
