@@ -16,6 +16,9 @@ UPDATE targets SET rate_limit = '600/m', rate_burst = 20, max_request = 262144, 
 UPDATE signing_keys SET ordinal = 1 WHERE target_id = 'crm-id';
 INSERT INTO signing_keys (target_id, ordinal, signing_key, expires_at)
 VALUES ('crm-id', 0, 'the key before', 4102444800000000);
+-- Under the master key of 64 times the letter c.
+UPDATE signing_keys SET signing_key = 'L8WD81dJU7ONqLLvhy4WBiwHq3CofaQeyVvpVnbQ/LvMAClN/1LXAPsnmUN+I6W6LYGXf31uQw==', sealed_with = 'ff1bb729'
+WHERE target_id = 'ldap-id';
 UPDATE executions SET source = 'api' WHERE condition = 'event';
 UPDATE deliveries SET instance_id = 'one', answer = 'no' WHERE outcome = 'failed';
 UPDATE deliveries SET instance_id = 'one' WHERE outcome = 'delivered';

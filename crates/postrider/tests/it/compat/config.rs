@@ -4,7 +4,7 @@
 //! Defaults are those of `config.example.toml`, which the binary's own tests hold against the code, and those of a target that has
 //! nothing but what is required.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, fs};
 
 use serde_json::Value;
 
@@ -12,17 +12,29 @@ use crate::{process::Place, stored};
 
 use super::pin;
 
+const PIN: &str = "config.txt";
+
 /// Tables whose keys are names of the operator's.
 const NAMES: [&str; 1] = ["headers"];
 
 /// One key of the config, such as `projection.bulk_limit`, and what is said where it is given what no key takes.
-pub struct Key {
-    pub path: String,
+struct Key {
+    path: String,
     takes: String,
 }
 
+/// The paths of all keys, as they are pinned; that the pin is true is another test's business. While pins are renewed, as they are.
+pub fn pinned() -> Vec<String> {
+    if pin::renewing() {
+        return keys().into_iter().map(|key| key.path).collect();
+    }
+    let pin = fs::read_to_string(pin::folder().join(PIN)).expect("there is a pin");
+    let lines = pin.lines().take_while(|line| !line.is_empty());
+    lines.filter_map(|line| Some(line.split_once(": ")?.0.to_owned())).collect()
+}
+
 /// All of them, each table before what is in it.
-pub fn keys() -> Vec<Key> {
+fn keys() -> Vec<Key> {
     let mut keys = Vec::new();
     collect(&Place::new(), "", &mut keys);
     keys
@@ -126,7 +138,7 @@ fn a_config_has_the_keys_types_and_defaults_that_it_had() {
     let target = smallest_target();
     let target = serde_json::to_string_pretty(&target).expect("JSON can be printed");
     writeln!(text, "\na target with a name, an endpoint and a key only: {target}").expect("a string takes it");
-    pin::check("config.txt", &text);
+    pin::check(PIN, &text);
 }
 
 /// As it is shown, without what is another each time.

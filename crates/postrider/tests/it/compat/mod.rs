@@ -1,5 +1,6 @@
 //! What others rely on stays as it is, or somebody decides otherwise: `tests/compat/README.md`.
 
+mod accepted;
 mod commands;
 mod config;
 mod environment;

@@ -76,7 +76,7 @@ impl Scene {
             }
         }
         let mut house = House::new(&file("events.db"));
-        house.add(&format!("[state]\nurl = \"{state}\""));
+        house.add(&format!("[state]\nurl = \"{state}\"\nmaster_key = \"{}\"", "c".repeat(64)));
         // The rows are old.
         house.add("[retention]\nparked = \"1000y\"\ndeliveries = \"1000y\"\naudit = \"1000y\"\nremoved = \"1000y\"");
         Self { version, house, state, receiver, _database: database, _folder: folder }
@@ -209,9 +209,12 @@ async fn is_gone_on_with(scene: &Scene) {
     // What was settled ahead of the cursor is not sent again.
     let ldap: &[&str] = if scene.version >= 2 { &["7#2"] } else { &["7#1", "9#1"] };
     scene.receives("ldap", ldap).await;
-    let first = scene.receiver.arrivals().into_iter().find(|arrival| arrival.path == "/crm").expect("it has received");
-    assert_eq!((first.header("postrider-previous-position"), first.header("x-tenant")), (Some("4/0"), Some("acme")));
-    first.verify(&["the key of crm".into()]).expect("it is signed with the key that was there");
+    let first = |path| scene.receiver.arrivals().into_iter().find(|arrival| arrival.path == path).expect("it came");
+    let of_crm = first("/crm");
+    assert_eq!((of_crm.header("postrider-previous-position"), of_crm.header("x-tenant")), (Some("4/0"), Some("acme")));
+    of_crm.verify(&["the key of crm".into()]).expect("it is signed with the key that was there");
+    // Since the second schema that one is encrypted.
+    first("/ldap").verify(&["the key of ldap".into()]).expect("it is signed with the key that was there");
 
     // By hand, what was parked; and what was paused, and since the second schema halted.
     let retried = scene.json(&["failed", "retry", "crm", "--all"]);
