@@ -2,6 +2,8 @@
 //!
 //! Exit codes are a promise to scripts: 0 done, 1 failed, 2 wrong usage or configuration.
 
+#[cfg(test)]
+mod book;
 mod cli;
 mod commands;
 mod config;

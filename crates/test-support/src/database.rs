@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction, postgres::PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Row as _, Transaction, postgres::PgPoolOptions};
 use url::Url;
 
 /// The environment variable that names the server for tests: a superuser's URL.
@@ -124,6 +124,20 @@ impl TestDatabase {
         let wrapped = format!("SELECT (SELECT value FROM ({sql}) AS answer (value))::text");
         let value = sqlx::query_scalar(AssertSqlSafe(wrapped)).fetch_one(&self.pool).await;
         value.unwrap_or_else(|error| panic!("the test's SQL failed: {error}\n{sql}"))
+    }
+
+    /// The first column of what `sql` finds, as text, after something else was said in the same session.
+    pub async fn rows(&self, first: &str, sql: &str) -> Vec<String> {
+        let mut connection = self.connection("rows").await;
+        for statement in [first, sql] {
+            let statement = AssertSqlSafe(statement.to_owned());
+            let found = sqlx::raw_sql(statement).fetch_all(&mut connection).await;
+            let found = found.unwrap_or_else(|error| panic!("the test's SQL failed: {error}\n{sql}"));
+            if !found.is_empty() {
+                return found.iter().map(|row| row.try_get_unchecked(0).expect("it is text")).collect();
+            }
+        }
+        Vec::new()
     }
 
     /// Creates a role that may log in and nothing else, and returns its name.

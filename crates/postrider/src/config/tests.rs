@@ -160,3 +160,57 @@ fn a_secret_in_a_file_is_taken_without_the_newline_at_its_end() {
     assert_eq!(secret.fetch().expect("the file is there"), "hush ");
     assert!(!format!("{:?}", super::RawSecret::Plain("hush".to_owned())).contains("hush"));
 }
+
+const REFERENCE: &str = include_str!("../../../../docs/src/reference/config.md");
+
+/// Key and default of each row of the reference.
+fn reference() -> Vec<(String, String)> {
+    let rows = REFERENCE.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        Some((cells.next()?.trim_end_matches('`').to_owned(), cells.next()?.trim_matches('`').to_owned()))
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_reference_has_every_key_once_and_no_other() {
+    let known = known_keys();
+    let is_section = |key: &str| known.iter().any(|other| other.starts_with(&format!("{key}.")));
+    let wanted: Vec<_> = known.iter().filter(|key| !is_section(key)).cloned().collect();
+    let mut shown: Vec<_> = reference().into_iter().map(|(key, _)| key).collect();
+    shown.sort();
+    assert_eq!(shown, wanted);
+}
+
+/// Those of the code are held against the example above.
+#[test]
+fn the_defaults_in_the_reference_are_those_of_the_example() {
+    let example: toml::Value = toml::from_str(EXAMPLE).expect("the example is TOML");
+    for (key, default) in reference() {
+        let first = |value: &toml::Value| value.as_array().and_then(|list| list.first()).cloned();
+        let found = key.split('.').try_fold(example.clone(), |value, part| {
+            let inner = value.get(part)?.clone();
+            if matches!(part, "target" | "execution") { first(&inner) } else { Some(inner) }
+        });
+        // What the example has to have, or shows something with.
+        let shown = matches!(
+            &*key,
+            "event_store.url"
+                | "target.name"
+                | "target.endpoint"
+                | "target.signing_key"
+                | "target.headers"
+                | "target.exclude"
+                | "execution.condition"
+                | "execution.targets"
+        );
+        match found.filter(|_| !shown) {
+            None => assert_eq!(default, "–", "{key} has no default in the example"),
+            Some(value) => {
+                let said: toml::Table =
+                    toml::from_str(&format!("said = {default}")).unwrap_or_else(|_| panic!("{key}: {default}"));
+                assert_eq!(said["said"], value, "{key}");
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use test_support::{PrivatePostgres, Push, Receiver, Stamp, TestDatabase};
 
-use super::{block, page, statements};
+use super::{at, block, page, statements};
 use crate::proof::daemon::House;
 
 const PAGE: &str = "operations/grants.md";
@@ -114,11 +114,6 @@ impl Scene {
         let tables = self.state.value(list).await.expect("there are tables");
         tables.split(' ').map(str::to_owned).collect()
     }
-}
-
-fn at(server: &PrivatePostgres) -> String {
-    let url: url::Url = server.url().parse().expect("it is a URL");
-    format!("@127.0.0.1:{}/", url.port().expect("with a port"))
 }
 
 /// Runs a block of the page as a superuser.

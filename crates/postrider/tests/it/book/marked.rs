@@ -5,17 +5,31 @@ use std::{collections::BTreeSet, fs, path::Path};
 use super::{marked, pages};
 
 /// What the tests beside this one run.
-const RUN: [&str; 10] = [
+const RUN: [&str; 24] = [
+    "backup-state",
+    "custom-config",
+    "custom-table",
+    "explain",
+    "explained",
+    "forget-instance",
     "grants-config",
     "grants-events",
     "grants-existing",
     "grants-list",
     "grants-state",
     "grants-welcome",
+    "index-custom",
+    "index-there",
+    "look-before",
     "migrate-as-owner",
     "pgbouncer",
     "refusals",
+    "remove-all",
+    "restore-state",
     "roles",
+    "sizes",
+    "start-check",
+    "start-config",
 ];
 
 fn collect(folder: &Path, marks: &mut BTreeSet<String>) {

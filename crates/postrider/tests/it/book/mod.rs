@@ -4,10 +4,17 @@
 //! test.
 
 mod grants;
+mod links;
 mod marked;
+mod metrics;
 mod pooler;
+mod restore;
+mod start;
+mod tables;
 
 use std::{fs, path::PathBuf};
+
+use test_support::PrivatePostgres;
 
 /// The folder of the book's pages.
 fn pages() -> PathBuf {
@@ -28,13 +35,15 @@ fn block(page_name: &str, name: &str) -> String {
     text
 }
 
-/// The marks and texts of all marked blocks.
+/// The marks and texts of all marked blocks, also of those in lists.
 fn marked(page: &str) -> Vec<(String, String)> {
     let mut blocks = Vec::new();
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
-        let Some(info) = line.strip_prefix("```") else { continue };
-        let text: Vec<_> = lines.by_ref().take_while(|line| !line.starts_with("```")).collect();
+        let indent = line.len() - line.trim_start().len();
+        let Some(info) = line[indent..].strip_prefix("```") else { continue };
+        let inside = lines.by_ref().take_while(|line| !line.trim_start().starts_with("```"));
+        let text: Vec<_> = inside.map(|line| line.get(indent..).unwrap_or_default()).collect();
         if let Some(mark) = info.split_whitespace().find_map(|word| word.strip_prefix("test=")) {
             blocks.push((mark.to_owned(), text.join("\n")));
         }
@@ -47,4 +56,10 @@ fn statements(sql: &str) -> Vec<String> {
     let without_comments: Vec<_> = sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
     let text = without_comments.join("\n");
     text.split(';').map(|statement| statement.trim().to_owned()).filter(|statement| !statement.is_empty()).collect()
+}
+
+/// Where a server is, in place of `@db/` in the URLs of the pages.
+fn at(server: &PrivatePostgres) -> String {
+    let url: url::Url = server.url().parse().expect("it is a URL");
+    format!("@127.0.0.1:{}/", url.port().expect("with a port"))
 }

@@ -21,7 +21,7 @@ mod hands;
 mod hands_acts;
 mod hands_admin;
 mod hands_broken;
-mod hands_scene;
+pub mod hands_scene;
 mod hands_wider;
 mod lossless;
 mod lossless_custom;
