@@ -10,7 +10,7 @@ test *ARGS:
 lint:
     cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings
 
-# Licences, sources, duplicates, and who may depend on what; needs cargo-deny.
+# Licences, sources, duplicates, who may depend on what, and advisories; needs cargo-deny.
 deny:
     cargo deny check
 
@@ -47,6 +47,18 @@ browser *ARGS:
 # Whatever the description of the API allows, and much that it does not.
 openapi *ARGS:
     scripts/test-openapi {{ARGS}}
+
+# What comes into the house, without advisories: nothing of it needs more than the packages' registries.
+supply:
+    scripts/test-supply
+
+# Unit, chart, image, composition, Debian package and man pages; behind it some of man, unit, chart, image, compose, package.
+deploy *ARGS:
+    scripts/test-deploy {{ARGS}}
+
+# What is handed out, into target/dist: archive, Debian package, bill of materials, sums.
+release:
+    scripts/release
 
 # Exactly what CI runs.
 ci:

@@ -5,6 +5,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
     sync::Arc,
 };
 
@@ -75,12 +76,11 @@ pub enum HealthError {
 pub async fn health(options: &AdminOptions, health: Health) -> Result<Said, HealthError> {
     let address = SocketAddr::new(nearest(options.listen.ip()), options.listen.port());
     let connect = |source| HealthError::Connect { address, source };
+    let tls = options.tls.as_ref().map(|files| config(&files.certificate)).transpose().map_err(HealthError::Tls)?;
     let stream = TcpStream::connect(address).await.map_err(connect)?;
-    let said = match &options.tls {
+    let said = match tls {
         None => ask(stream, address, health).await,
-        Some(files) => {
-            let chain = chain(&files.certificate).map_err(HealthError::Tls)?;
-            let config = config(chain[0].clone()).map_err(|error| HealthError::Tls(TlsError::Pair(error)))?;
+        Some(config) => {
             let name = ServerName::IpAddress(address.ip().into());
             let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(connect)?;
             ask(stream, address, health).await
@@ -124,11 +124,13 @@ where
     said
 }
 
-fn config(certificate: CertificateDer<'static>) -> Result<ClientConfig, Error> {
+fn config(certificate: &Path) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
+    let certificate = chain(certificate)?.swap_remove(0);
     let verifier = Arc::new(TheVeryOne { certificate, provider: Arc::clone(&provider) });
     Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Pair)?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth())
