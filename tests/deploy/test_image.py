@@ -137,12 +137,12 @@ cd "$WORKDIR"
 as python3 -c "import sqlite3; sqlite3.connect('events.db').executescript(open('$EVENTS').read())"
 as $ENTRYPOINT --version
 as $ENTRYPOINT $CMD >/tmp/log 2>&1 &
-for _ in $(seq 100); do
-    as $HEALTH >/tmp/said 2>&1 && break
+becomes() { for _ in $(seq 150); do
+    if as "${@:2}" >/tmp/said 2>&1 && [ "$(cat /tmp/said)" = "$1" ]; then return; fi
     sleep 0.2
-done
-[ "$(cat /tmp/said)" = ok ] || { cat /tmp/said /tmp/log; exit 1; }
-as postrider healthcheck
+done; cat /tmp/said /tmp/log; exit 1; }
+becomes ok $HEALTH
+becomes ready postrider healthcheck
 kill -TERM "$(pgrep -x postrider)"
 wait $! || { cat /tmp/log; exit 1; }
 ! as $HEALTH >/dev/null 2>&1 || { echo "nobody is there, and it is healthy"; exit 1; }
