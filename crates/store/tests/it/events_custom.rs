@@ -166,10 +166,10 @@ async fn missing_privileges_are_named() {
     db.custom(CustomKind::Serial).await;
     let role = db.create_role("reader").await;
     let text = refusal(custom(db.url_as(&role))).await;
-    assert!(text.contains("GRANT USAGE ON SCHEMA app"), "{text}");
+    assert!(text.contains(&format!("GRANT USAGE ON SCHEMA \"app\" TO \"{role}\"")), "{text}");
     db.execute(&format!("GRANT USAGE ON SCHEMA app TO {role}")).await;
     let text = refusal(custom(db.url_as(&role))).await;
-    assert!(text.contains("GRANT SELECT ON \"app\".\"events\""), "{text}");
+    assert!(text.contains(&format!("GRANT SELECT ON \"app\".\"events\" TO \"{role}\"")), "{text}");
     db.execute(&format!("GRANT SELECT ON app.events TO {role}")).await;
     connected(custom(db.url_as(&role))).await;
 }

@@ -220,3 +220,32 @@ async fn what_is_welcome_lets_it_say_who_holds_the_horizon() {
     follow(&scene.events, "grants-welcome").await;
     assert_eq!(statistics(), "ok");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_to_read_that_goes_while_the_daemon_runs_is_named_and_waited_for() {
+    let scene = Scene::set_up().await;
+    let daemon = scene.house.start();
+    daemon.says("this daemon has joined").await;
+    scene.events.execute("REVOKE SELECT ON eventstore.events2 FROM postrider_events").await;
+    scene.events.push(Stamp::Clock, &Push::to("user", "u").event("user.human.added")).await;
+    daemon.says("GRANT SELECT ON \"eventstore\".\"events2\" TO \"postrider_events\"").await;
+    assert_eq!(scene.receiver.count(), 0);
+    follow(&scene.events, "grants-events").await;
+    scene.receiver.wait_for(1).await;
+    assert_eq!(daemon.stop().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_to_the_state_that_goes_while_the_daemon_runs_costs_no_event() {
+    let scene = Scene::set_up().await;
+    let mut daemon = scene.house.start();
+    daemon.says("this daemon has joined").await;
+    scene.state.execute("REVOKE UPDATE ON postrider.cursors FROM postrider_state").await;
+    scene.events.push(Stamp::Clock, &Push::to("user", "u").event("user.human.added")).await;
+    daemon.says("permission denied for table cursors").await;
+    assert_eq!(scene.receiver.count(), 0);
+    assert!(daemon.has_ended().is_none());
+    follow(&scene.state, "grants-existing").await;
+    scene.receiver.wait_for(1).await;
+    assert_eq!(daemon.stop().await, 0);
+}

@@ -32,14 +32,13 @@ const RUN: [&str; 24] = [
     "start-config",
 ];
 
-fn collect(folder: &Path, marks: &mut BTreeSet<String>) {
+fn collect(folder: &Path, look: &mut impl FnMut(&Path, &str)) {
     for entry in fs::read_dir(folder).expect("the book is there") {
         let path = entry.expect("a folder can be read").path();
         if path.is_dir() {
-            collect(&path, marks);
+            collect(&path, look);
         } else if path.extension().is_some_and(|extension| extension == "md") {
-            let text = fs::read_to_string(&path).expect("a page can be read");
-            marks.extend(marked(&text).into_iter().map(|(mark, _)| mark));
+            look(&path, &fs::read_to_string(&path).expect("a page can be read"));
         }
     }
 }
@@ -47,6 +46,17 @@ fn collect(folder: &Path, marks: &mut BTreeSet<String>) {
 #[test]
 fn every_block_that_is_marked_is_run() {
     let mut marks = BTreeSet::new();
-    collect(&pages(), &mut marks);
+    collect(&pages(), &mut |_, text| marks.extend(marked(text).into_iter().map(|(mark, _)| mark)));
     assert_eq!(marks, RUN.map(str::to_owned).into());
+}
+
+/// What is included is a file of the repository with a test of its own.
+#[test]
+fn no_sql_is_left_unmarked() {
+    collect(&pages(), &mut |path, text| {
+        let lines: Vec<_> = text.lines().map(str::trim_start).collect();
+        for (line, next) in lines.iter().zip(lines.iter().skip(1)).filter(|(line, _)| line.starts_with("```sql")) {
+            assert!(line.contains(" test=") || next.starts_with("{{#include"), "{}: {next}", path.display());
+        }
+    });
 }
