@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use domain::LogEvent;
 use operate::{Kind, OperateError};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -86,12 +87,16 @@ pub(crate) fn of(error: &OperateError) -> (StatusCode, &'static str, String) {
             (StatusCode::CONFLICT, "overtaken", detail.to_owned())
         }
         Kind::Unavailable => {
-            warn!(error = chain(error), "a request could not be answered");
+            warn!(event = LogEvent::AdminDatabaseAway.name(), error = chain(error), "a request could not be answered");
             let detail = "a database does not answer at the moment; try again";
             (StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail.to_owned())
         }
         Kind::Internal => {
-            error!(error = chain(error), "a request could not be answered");
+            error!(
+                event = LogEvent::AdminRequestFailed.name(),
+                error = chain(error),
+                "a request could not be answered"
+            );
             let detail = "something went wrong inside; the log of the daemon says what";
             (StatusCode::INTERNAL_SERVER_ERROR, "internal", detail.to_owned())
         }

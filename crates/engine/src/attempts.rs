@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use domain::OutcomeKind;
+use domain::{LogEvent, OutcomeKind};
 use store::{Attempt, State};
 use tokio::{
     sync::Notify,
@@ -161,6 +161,7 @@ impl Attempts {
         let left = self.drop_everything();
         if left > 0 {
             warn!(
+                event = LogEvent::AttemptsDropped.name(),
                 dropped = left,
                 "the last attempts could not be written down; the events themselves are not concerned"
             );
@@ -188,7 +189,7 @@ impl Attempts {
                     group.clear();
                     self.lock().in_hand = 0;
                     if std::mem::take(&mut tries) > 0 {
-                        info!("attempts are written down again");
+                        info!(event = LogEvent::AttemptsWritten.name(), "attempts are written down again");
                     }
                     self.tell_of_dropped(&mut told);
                 }
@@ -196,6 +197,7 @@ impl Attempts {
                     tries += 1;
                     if tries == 1 {
                         warn!(
+                            event = LogEvent::AttemptsUnwritten.name(),
                             error = &error as &dyn std::error::Error,
                             "attempts cannot be written down; deliveries go on, and the oldest attempts are dropped"
                         );
@@ -248,6 +250,7 @@ impl Attempts {
         if dropped > 0 {
             *told = Some(Instant::now());
             warn!(
+                event = LogEvent::AttemptsDropped.name(),
                 dropped,
                 "attempts came faster than the state took them: the oldest were not written down; deliveries are not concerned"
             );

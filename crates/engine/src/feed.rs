@@ -14,7 +14,7 @@ use std::{
 use domain::{EventKey, InstanceId, Router, Row, TargetId, Timestamp, TypeFilter};
 use tokio::sync::{Notify, watch};
 
-use crate::page_size::PageSize;
+use crate::{page_size::PageSize, traces::PageSpan};
 
 /// What a page takes beside its rows.
 const BARE_PAGE: usize = 512;
@@ -31,6 +31,8 @@ pub(crate) struct Page {
     pub end_date: Option<Timestamp>,
     /// What was asked for: rows of other types are not here.
     filter: Arc<TypeFilter>,
+    /// What its reading is called in traces, where there are any.
+    pub span: Option<PageSpan>,
     /// About how much memory it takes.
     bytes: usize,
     routed: Mutex<Option<Arc<Routed>>>,
@@ -50,7 +52,15 @@ impl Page {
     pub fn new(read: store::Page, filter: Arc<TypeFilter>) -> Option<Self> {
         let rows = read.rows.into_iter().map(Arc::new).collect();
         let bytes = read.bytes + BARE_PAGE;
-        Some(Self { rows, end: read.end?, end_date: read.end_date, filter, bytes, routed: Mutex::default() })
+        Some(Self {
+            rows,
+            end: read.end?,
+            end_date: read.end_date,
+            filter,
+            span: None,
+            bytes,
+            routed: Mutex::default(),
+        })
     }
 
     /// The rows that concern `target`, in order: looked up once for all couriers, and again when definitions change.

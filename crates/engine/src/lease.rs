@@ -5,6 +5,7 @@
 //! on `CLOCK_BOOTTIME` from *before* a renewal was asked for, so that it believes in its lease for no longer than the
 //! database does: a process that was frozen finds its lease over before it sends anything.
 
+use domain::LogEvent;
 use std::{
     sync::{
         Arc,
@@ -74,23 +75,30 @@ impl Held {
                 Ok(Ok(true)) => {
                     self.extend(asked, duration);
                     if std::mem::take(&mut away) {
-                        info!("the lease is renewed again");
+                        info!(event = LogEvent::LeaseRenewed.name(), "the lease is renewed again");
                     }
                 }
                 Ok(Ok(false)) => {
-                    warn!("this daemon was taken for dead, and its targets for free: it stops sending and joins anew");
+                    warn!(
+                        event = LogEvent::LeaseLost.name(),
+                        "this daemon was taken for dead, and its targets for free: it stops sending and joins anew"
+                    );
                     return;
                 }
                 Ok(Err(error)) if !away => {
                     away = true;
                     warn!(
+                        event = LogEvent::LeaseRenewalFailed.name(),
                         error = &error as &dyn std::error::Error,
                         "the lease cannot be renewed; sending stops when it runs out"
                     );
                 }
                 Err(_) if !away => {
                     away = true;
-                    warn!("renewing the lease takes too long; sending stops when it runs out");
+                    warn!(
+                        event = LogEvent::LeaseRenewalFailed.name(),
+                        "renewing the lease takes too long; sending stops when it runs out"
+                    );
                 }
                 Ok(Err(_)) | Err(_) => {}
             }

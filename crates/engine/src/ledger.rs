@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{CursorId, Epoch, FailedChange, Settlement};
+use domain::{CursorId, Epoch, FailedChange, LogEvent, Settlement};
 use store::{HorizonMark, State};
 use tokio::{
     sync::{Notify, watch},
@@ -287,7 +287,7 @@ impl Ledger {
                 Ok(fenced) => {
                     status.committed(group.len(), began.elapsed());
                     if tries > 0 {
-                        info!(tries, "the state is committed again");
+                        info!(event = LogEvent::StateCommitted.name(), tries, "the state is committed again");
                     }
                     return fenced;
                 }
@@ -296,8 +296,10 @@ impl Ledger {
                     status.state_failed(&error);
                     if tries == 1 || tries % 20 == 0 {
                         warn!(
+                            event = LogEvent::StateCommitFailed.name(),
                             error = &error as &dyn std::error::Error,
-                            tries, "cursors cannot be committed; sending waits, and this is tried again"
+                            tries,
+                            "cursors cannot be committed; sending waits, and this is tried again"
                         );
                     }
                     sleep(retry.delay(tries)).await;

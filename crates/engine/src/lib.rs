@@ -4,7 +4,7 @@
 //! to the horizon into one [`feed`] per instance; a [`courier`](mod@courier) per target and instance reads its feed,
 //! drives its `domain::window` and calls through `webhook`; the [`ledger`] commits what they settled, in groups. The
 //! [`lease`] and the supervisor's share make sure that each target is served by one daemon. Beside them [`attempts`] are
-//! written down, a [`limit`] keeps calls apart, and the [`sweeper`] removes what is kept no longer.
+//! written down and [`traces`](mod@traces) sent, a [`limit`] keeps calls apart, and the [`sweeper`] removes what is kept no longer.
 //!
 //! Invariants: every task is owned by the [`supervisor`] and ends through a token; nothing is sent unless the lease
 //! runs; no cursor moves but through the ledger, which presents its epoch.
@@ -28,6 +28,7 @@ mod status;
 mod supervisor;
 mod sweeper;
 mod tail;
+mod traces;
 mod verdicts;
 mod waking;
 
@@ -36,3 +37,4 @@ pub use resolve::{ResolveError, Resolved, resolve_start};
 pub use retry::Retry;
 pub use status::{Calls, Readiness, Status};
 pub use supervisor::{Engine, EngineError, Parts};
+pub use traces::Traces;

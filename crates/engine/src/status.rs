@@ -66,6 +66,14 @@ struct Swept {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct OfStore {
+    store: &'static str,
+}
+
+const EVENT_STORE: OfStore = OfStore { store: "event_store" };
+const STATE: OfStore = OfStore { store: "state" };
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct Holder {
     pid: String,
     role: String,
@@ -87,6 +95,8 @@ pub struct Status {
     notifications: Counter,
     leads: Gauge,
     leased_targets: Gauge,
+    lease_changes: Counter,
+    store_errors: Family<OfStore, Counter>,
     commits: Counter,
     committed_cursors: Counter,
     commit_seconds: Histogram,
@@ -123,6 +133,8 @@ impl Default for Status {
             notifications: Counter::default(),
             leads: Gauge::default(),
             leased_targets: Gauge::default(),
+            lease_changes: Counter::default(),
+            store_errors: Family::default(),
             commits: Counter::default(),
             committed_cursors: Counter::default(),
             commit_seconds: call_seconds(),
@@ -176,6 +188,20 @@ impl Status {
         );
         registry.register("leads", "1 while this daemon is one of those that share the targets", self.leads.clone());
         registry.register("leased_targets", "Targets that this daemon serves", self.leased_targets.clone());
+        registry.register(
+            "lease_changes",
+            "Times that targets came to this daemon from another one, or went to another one",
+            self.lease_changes.clone(),
+        );
+        registry.register(
+            "store_errors",
+            "Times that a database did not do what was asked, by which one it is",
+            self.store_errors.clone(),
+        );
+        // There from the beginning, so that the first error is an increase.
+        for store in [EVENT_STORE, STATE] {
+            let _ = self.store_errors.get_or_create(&store);
+        }
         registry.register("commits", "Groups committed to the state", self.commits.clone());
         registry.register("committed_cursors", "Cursors committed in them", self.committed_cursors.clone());
         registry.register_with_unit("commit", "How long commits took", Unit::Seconds, self.commit_seconds.clone());
@@ -288,6 +314,7 @@ impl Status {
     }
 
     pub(crate) fn state_failed(&self, error: &dyn Error) {
+        self.store_errors.get_or_create(&STATE).inc();
         self.lock().state_trouble = Some(error.to_string());
     }
 
@@ -300,6 +327,7 @@ impl Status {
     }
 
     pub(crate) fn events_failed(&self, error: &dyn Error) {
+        self.store_errors.get_or_create(&EVENT_STORE).inc();
         self.lock().events_trouble = Some(error.to_string());
     }
 
@@ -328,19 +356,26 @@ impl Status {
         self.leased_targets.set(i64::try_from(targets).unwrap_or(i64::MAX));
     }
 
-    pub(crate) fn horizon(&self, safe: Position, head: Position, holder: Option<&Writer>, now: Timestamp) {
+    /// Targets moved between this daemon and others.
+    pub(crate) fn leases_changed(&self) {
+        self.lease_changes.inc();
+    }
+
+    /// Who holds the horizon is known with how long this daemon has seen it: not every role may see since when it is open.
+    pub(crate) fn horizon(&self, safe: Position, head: Position, holder: Option<(&Writer, Duration)>, now: Timestamp) {
         self.horizon_holder.clear();
-        let held_for = |writer: &Writer| writer.since.map_or(0.0, |since| now.duration_since(since).as_secs_f64());
         let delay = match holder {
-            Some(writer) if safe < head => {
+            Some((writer, seen_for)) if safe < head => {
+                let open_for = writer.since.map_or(0.0, |since| now.duration_since(since).as_secs_f64());
+                let held_for = open_for.max(seen_for.as_secs_f64());
                 let text = |text: &Option<String>| text.clone().unwrap_or_default();
                 let label = Holder {
                     pid: writer.pid.map(|pid| pid.to_string()).unwrap_or_default(),
                     role: text(&writer.role),
                     application: text(&writer.application),
                 };
-                self.horizon_holder.get_or_create(&label).set(held_for(writer));
-                held_for(writer)
+                self.horizon_holder.get_or_create(&label).set(held_for);
+                held_for
             }
             _ => 0.0,
         };

@@ -1,6 +1,7 @@
 //! The sweeper: removes every minute what retention says is kept no longer. What is due, and how it is removed without being
 //! in anybody's way, is `store`'s business.
 
+use domain::LogEvent;
 use std::time::Duration;
 
 use store::{Retention, State, Sweep};
@@ -24,7 +25,7 @@ pub(crate) async fn run(state: &State, retention: &Retention, status: &Status, s
             match swept {
                 Ok(removed) => {
                     if std::mem::take(&mut trouble) {
-                        info!("what is kept no longer is removed again");
+                        info!(event = LogEvent::RetentionRecovered.name(), "what is kept no longer is removed again");
                     }
                     if removed > 0 {
                         status.swept(what, removed);
@@ -34,6 +35,7 @@ pub(crate) async fn run(state: &State, retention: &Retention, status: &Status, s
                 Err(error) => {
                     if !std::mem::replace(&mut trouble, true) {
                         warn!(
+                            event = LogEvent::RetentionFailed.name(),
                             error = &error as &dyn std::error::Error,
                             "what is kept no longer cannot be removed; this is tried again every minute"
                         );

@@ -6,6 +6,7 @@
 //! heard the tail looks by itself once a second only. That ends at once when the connection breaks, when nothing
 //! comes through it, or when the trigger is gone; each time listening begins or ends, the tail looks once.
 
+use domain::LogEvent;
 use std::{
     convert::Infallible,
     sync::{
@@ -76,7 +77,10 @@ impl Waking {
                 Err(error @ StoreError::Deaf) => {
                     // Somebody would have to change the connection; until then one warning is enough.
                     if !std::mem::replace(&mut deaf, true) {
-                        warn!("{error}: the event store is polled instead; event_store.url should go past the pooler");
+                        warn!(
+                            event = LogEvent::NotifyUnavailable.name(),
+                            "{error}: the event store is polled instead; event_store.url should go past the pooler"
+                        );
                     }
                     self.examined.notified().await;
                 }
@@ -85,8 +89,8 @@ impl Waking {
                     if failed == 1 {
                         let error = &error as &dyn std::error::Error;
                         warn!(
-                            error,
-                            "the notify trigger cannot be listened to; polling goes on, and this is tried again"
+                            event = LogEvent::NotifyUnavailable.name(),
+                            error, "the notify trigger cannot be listened to; polling goes on, and this is tried again"
                         );
                     }
                     sleep(retry.delay(failed)).await;
@@ -97,7 +101,7 @@ impl Waking {
 
     /// Passes on what is heard, until the connection breaks or the trigger is gone.
     async fn hear(&self, events: &EventStore, mut listener: Listener) {
-        info!("notifications wake the tail");
+        info!(event = LogEvent::NotifyListening.name(), "notifications wake the tail");
         self.status.listens(true);
         loop {
             // Also at the beginning: something may have been committed just before.
@@ -107,13 +111,13 @@ impl Waking {
                     Ok(()) => self.status.notified(),
                     Err(error) => {
                         let error = &error as &dyn std::error::Error;
-                        warn!(error, "the connection that listens broke; the event store is polled until it is made again");
+                        warn!(event = LogEvent::NotifyLost.name(), error, "the connection that listens broke; the event store is polled until it is made again");
                         break;
                     }
                 },
                 () = self.examined.notified() => {
                     if events.notifies() == Notifies::Never {
-                        info!("the notify trigger is gone; the event store is polled");
+                        info!(event = LogEvent::NotifyTriggerGone.name(), "the notify trigger is gone; the event store is polled");
                         break;
                     }
                 }

@@ -122,10 +122,33 @@ fn ascii(text: String) -> HeaderValue {
 /// W3C trace context: all attempts are one trace, each is a span of its own, also when the count begins again.
 fn traceparent(webhook_id: &str, attempt: u32, now: Timestamp) -> String {
     let trace = webhook_id.trim_start_matches("msg_");
+    format!("00-{trace}-{:016x}-01", span(trace, attempt, now))
+}
+
+fn span(trace: &str, attempt: u32, now: Timestamp) -> u64 {
     let seed = u64::from_str_radix(trace.get(..16).unwrap_or_default(), 16).unwrap_or_default();
     let time = u64::from_ne_bytes(now.as_microsecond().to_ne_bytes());
-    let span = mix(seed ^ mix(time) ^ u64::from(attempt)).max(1);
-    format!("00-{trace}-{span:016x}-01")
+    mix(seed ^ mix(time) ^ u64::from(attempt)).max(1)
+}
+
+/// What a call is called in traces, which its receiver is told with `traceparent`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SpanIds {
+    /// The same for all attempts to deliver an event to a target: what is in its `Webhook-Id`.
+    pub trace: [u8; 16],
+    /// This attempt.
+    pub span: [u8; 8],
+}
+
+impl SpanIds {
+    /// Of a call.
+    #[must_use]
+    pub fn of(call: &Call<'_>) -> Self {
+        let webhook_id = domain::webhook_id(&call.target.id, &call.event.key, call.generation);
+        let trace = webhook_id.trim_start_matches("msg_");
+        let number = u128::from_str_radix(trace, 16).unwrap_or_default();
+        Self { trace: number.to_be_bytes(), span: span(trace, call.attempt, call.now).to_be_bytes() }
+    }
 }
 
 /// Splitmix64's finalizer: spreads near values over the whole range.

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use domain::TargetId;
+use domain::{LogEvent, TargetId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
@@ -44,7 +44,7 @@ impl Unawaited {
     /// Tells the log and the observer.
     pub(crate) fn answered(&self, call: &Call<'_>, answer: &Answer) {
         if let Some(error) = answer.outcome.error() {
-            tracing::warn!(target_name = %call.target.name, error, "a call that is not awaited failed");
+            tracing::warn!(event = LogEvent::CallUnawaitedFailed.name(), target = %call.target.name, error, "a call that is not awaited failed");
         }
         if let Some(observer) = self.observer.get() {
             observer(call, answer);

@@ -4,6 +4,7 @@
 //! does not lock others out. What is remembered of good tokens is a hash, and opens nothing: each is looked up in the state every
 //! time.
 
+use domain::LogEvent;
 use std::{
     collections::HashSet,
     net::{IpAddr, Ipv4Addr},
@@ -76,7 +77,7 @@ impl Attempts {
                 exhausted.clear();
             }
             if exhausted.insert(peer) {
-                warn!(address = %peer, "too many tokens that open nothing; no more are looked at for a while");
+                warn!(event = LogEvent::AdminTokensRefused.name(), address = %peer, "too many tokens that open nothing; no more are looked at for a while");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod tls;
 
+use domain::LogEvent;
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
@@ -90,7 +91,7 @@ pub(crate) async fn serve(
             Ok(accepted) => accepted,
             // It went away again, or there is no room in the system.
             Err(error) => {
-                warn!(%error, "a connection could not be taken");
+                warn!(event = LogEvent::AdminAcceptFailed.name(), %error, "a connection could not be taken");
                 sleep(PAUSE).await;
                 continue;
             }

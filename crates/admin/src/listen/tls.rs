@@ -1,5 +1,6 @@
 //! The certificate: read at the start, and again when its files change, so that one that was renewed is in force without a restart.
 
+use domain::LogEvent;
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -81,12 +82,12 @@ impl Tls {
         if let Some(changed) = self.changed() {
             match acceptor(&self.files) {
                 Ok(acceptor) => {
-                    info!(certificate = %self.files.certificate.display(), "the certificate was read again");
+                    info!(event = LogEvent::AdminCertificateReloaded.name(), certificate = %self.files.certificate.display(), "the certificate was read again");
                     self.acceptor.store(Arc::new(Acceptor(acceptor)));
                     self.looked.lock().expect("nobody panics with it").1 = changed;
                 }
                 Err(error) => {
-                    warn!(%error, "the certificate was changed and cannot be used; the one before stays in force");
+                    warn!(event = LogEvent::AdminCertificateRefused.name(), %error, "the certificate was changed and cannot be used; the one before stays in force");
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! One call: made, measured, told.
 
+use domain::LogEvent;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use domain::{
@@ -11,7 +12,7 @@ use tracing::{debug, info, warn};
 use webhook::{Answer, Call};
 
 use super::Courier;
-use crate::{Retry, clock};
+use crate::{Retry, clock, traces::PageSpan};
 
 type Calling = Pin<Box<dyn Future<Output = (Ticket, Answer)> + std::marker::Send>>;
 
@@ -80,6 +81,7 @@ impl Courier {
         &self,
         send: Send,
         generation: i64,
+        page: Option<PageSpan>,
     ) -> impl Future<Output = (Ticket, Answer)> + std::marker::Send + use<> {
         let target = Arc::clone(&self.target.borrow());
         let shared = Arc::clone(&self.shared);
@@ -94,8 +96,14 @@ impl Courier {
                 now: clock::wall(),
                 keep: shared.attempts.keep(),
             };
+            if let Some(traces) = shared.traces.as_ref().filter(|_| target.kind == TargetKind::Async) {
+                traces.handed_over(&target.id, &call.event.key, page);
+            }
             let answer = shared.deliverer.deliver(call).await;
             if target.kind != TargetKind::Async {
+                if let Some(traces) = &shared.traces {
+                    traces.called(&call, &answer, page);
+                }
                 figures.called(&answer.outcome, answer.duration);
                 shared.attempts.made(&call, &answer);
             }
@@ -125,20 +133,22 @@ pub(super) fn record(
     match (before, after) {
         (CursorState::Holding, CursorState::Holding) | (CursorState::Halted, CursorState::Halted) => {}
         (_, CursorState::Holding) => {
-            warn!(target = %name, %instance, reason, "the endpoint is in trouble: holding, nothing is lost or counted");
+            warn!(event = LogEvent::TargetHolding.name(), target = %name, %instance, reason, "the endpoint is in trouble: holding, nothing is lost or counted");
         }
         (_, CursorState::Halted) => {
-            warn!(target = %name, %instance, reason, "halted: nothing more is sent until an operator acts");
+            warn!(event = LogEvent::TargetHalted.name(), target = %name, %instance, reason, "halted: nothing more is sent until an operator acts");
         }
-        (CursorState::Holding, _) => info!(target = %name, %instance, "the endpoint answers again"),
+        (CursorState::Holding, _) => {
+            info!(event = LogEvent::TargetRecovered.name(), target = %name, %instance, "the endpoint answers again")
+        }
         (before, CursorState::Retrying) if before != CursorState::Retrying => {
-            info!(target = %name, %instance, reason, "an event failed and is tried again");
+            info!(event = LogEvent::TargetRetrying.name(), target = %name, %instance, reason, "an event failed and is tried again");
         }
         _ => {}
     }
     for parked in window.newly_parked().skip(told) {
-        warn!(
-            target = %name, %instance, event = %parked.key, event_type = %parked.event_type,
+        warn!(event = LogEvent::EventParked.name(),
+            target = %name, %instance, key = %parked.key, event_type = %parked.event_type,
             failures = parked.failure_count, error = parked.error,
             "parked: it failed too often; see `postrider failed list`"
         );

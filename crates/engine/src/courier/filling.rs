@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{Row, window::Progress};
+use domain::{LogEvent, Row, window::Progress};
 use store::StoreError;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -45,7 +45,7 @@ impl Walk<'_> {
                 self.troubles += 1;
                 if self.troubles == 1 {
                     let name = &self.courier.target.borrow().name;
-                    warn!(error = &error as &dyn std::error::Error, target = %name, "events cannot be read; this is tried again");
+                    warn!(event = LogEvent::CourierReadFailed.name(), error = &error as &dyn std::error::Error, target = %name, "events cannot be read; this is tried again");
                 }
                 Some(clock::boottime() + Retry::default().delay(self.troubles))
             }
@@ -81,7 +81,7 @@ impl Walk<'_> {
 
     async fn read_rows(&mut self) -> Result<Left, StoreError> {
         while self.window.wants_more() {
-            match self.reader.next(&self.courier.safe, self.window.read_to()).await? {
+            match self.reader.next(&self.courier.safe, self.window.read_to(), self.window.cursor()).await? {
                 Found::Row(row) => {
                     let router = self.courier.shared.router.load();
                     let gated = self.gates.are_before(&router, row.event_type());
@@ -128,7 +128,7 @@ impl Walk<'_> {
             let row = match self.courier.shared.events.event(&key).await {
                 Ok(row) => row,
                 Err(error) => {
-                    debug!(error = &error as &dyn std::error::Error, event = %key, "a broken row cannot be read again yet");
+                    debug!(error = &error as &dyn std::error::Error, %key, "a broken row cannot be read again yet");
                     return;
                 }
             };

@@ -17,7 +17,7 @@ mod walk;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use domain::{InstanceId, Router, Target};
+use domain::{InstanceId, LogEvent, Router, Target};
 use store::{Claim, EventStore, State};
 use tokio::{
     sync::{Semaphore, watch},
@@ -29,7 +29,7 @@ use webhook::Deliverer;
 
 use crate::{
     Options, Retry, Status, attempts::Attempts, feed::Feed, figures::Figures, lease::Held, ledger::Ledger,
-    limit::Limits, tail::Safe, verdicts::Verdicts,
+    limit::Limits, tail::Safe, traces::Traces, verdicts::Verdicts,
 };
 pub(crate) use crowd::Crowd;
 use walk::{Ended, Walk};
@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub ledger: Ledger,
     pub verdicts: Arc<Verdicts>,
     pub attempts: Arc<Attempts>,
+    /// Only where the operator asked for them.
+    pub traces: Option<Arc<Traces>>,
     pub limits: Limits,
     pub held: Held,
     pub router: Arc<ArcSwap<Router>>,
@@ -74,14 +76,14 @@ impl Courier {
             match Walk::new(&mut self, claim).run().await {
                 Ended::Stopped => break,
                 Ended::Reordered => {
-                    info!(target = %name, instance = %self.instance, "the target has another ordering: beginning again with it");
+                    info!(event = LogEvent::CourierReordered.name(), target = %name, instance = %self.instance, "the target has another ordering: beginning again with it");
                 }
                 Ended::Fenced => {
-                    info!(target = %name, instance = %self.instance, "the cursor was moved by another hand: beginning again from there");
+                    info!(event = LogEvent::CourierFenced.name(), target = %name, instance = %self.instance, "the cursor was moved by another hand: beginning again from there");
                 }
             }
         }
-        info!(target = %name, instance = %self.instance, "the courier is back");
+        info!(event = LogEvent::CourierStopped.name(), target = %name, instance = %self.instance, "the courier is back");
         self.shared.status.left(&self.target.borrow().id, &self.instance);
     }
 
@@ -101,7 +103,7 @@ impl Courier {
             match claimed {
                 Ok(Some(claim)) => return Some(claim),
                 Err(error) if tries == 1 => {
-                    warn!(error = &error as &dyn std::error::Error, target = %target, "the cursor cannot be claimed yet; this is tried again");
+                    warn!(event = LogEvent::CourierClaimFailed.name(), error = &error as &dyn std::error::Error, target = %target, "the cursor cannot be claimed yet; this is tried again");
                 }
                 Ok(None) | Err(_) => {}
             }

@@ -8,9 +8,11 @@ use store::{EventStore, PageRequest, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::{
+    clock,
     feed::{Feed, Page, Read},
     page_size::PageSize,
     tail::{PAGE_BYTES, Safe},
+    traces::{Pages, Traces},
 };
 
 /// The next thing that a courier comes to.
@@ -36,6 +38,9 @@ pub(super) struct Reader {
     open: Option<Open>,
     bulk_limit: usize,
     size: PageSize,
+    pub traces: Option<Arc<Traces>>,
+    /// Which page a row came with; nothing where there are no traces.
+    pub pages: Pages,
     /// Whether the page in hand is the courier's own, because it has far to go.
     pub catching_up: bool,
     /// Whether the feed had nothing to say of where the courier stands: then it reads for itself as the horizon moves.
@@ -60,8 +65,21 @@ impl Reader {
         at: EventKey,
         bulk_limit: usize,
     ) -> Self {
-        let (open, size) = (None, PageSize::default());
-        Self { feed, events, router, target, memory, at, open, bulk_limit, size, catching_up: false, elsewhere: false }
+        Self {
+            feed,
+            events,
+            router,
+            target,
+            memory,
+            at,
+            open: None,
+            bulk_limit,
+            size: PageSize::default(),
+            traces: None,
+            pages: Pages::default(),
+            catching_up: false,
+            elsewhere: false,
+        }
     }
 
     /// Whether it keeps memory that other couriers may wait for.
@@ -82,14 +100,20 @@ impl Reader {
         self.at = at.clone();
     }
 
-    /// The next row that concerns the target, or how far there is none. `window_at` is where the window stands.
-    pub async fn next(&mut self, safe: &watch::Receiver<Safe>, window_at: &EventKey) -> Result<Found, StoreError> {
+    /// The next row that concerns the target, or how far there is none. `window_at` is where the window stands, and `settled` where
+    /// its cursor does.
+    pub async fn next(
+        &mut self,
+        safe: &watch::Receiver<Safe>,
+        window_at: &EventKey,
+        settled: &EventKey,
+    ) -> Result<Found, StoreError> {
         let router = self.router.load_full();
         // Definitions changed while a page was in hand: it is looked at again, and its own filter may be too narrow now.
         if self.open.as_ref().is_some_and(|open| open.revision != router.revision()) {
             self.let_go(window_at);
         }
-        if self.open.is_none() && !self.turn_the_page(safe, &router).await? {
+        if self.open.is_none() && !self.turn_the_page(safe, &router, settled).await? {
             return Ok(Found::Nothing);
         }
         let open = self.open.as_mut().expect("a page was just opened");
@@ -106,7 +130,12 @@ impl Reader {
         Ok(Found::Passed(page.end.clone(), page.end_date))
     }
 
-    async fn turn_the_page(&mut self, safe: &watch::Receiver<Safe>, router: &Router) -> Result<bool, StoreError> {
+    async fn turn_the_page(
+        &mut self,
+        safe: &watch::Receiver<Safe>,
+        router: &Router,
+        settled: &EventKey,
+    ) -> Result<bool, StoreError> {
         let read = self.feed.read(&self.at, router);
         self.elsewhere = matches!(read, Read::Elsewhere);
         let (page, memory) = match read {
@@ -125,6 +154,7 @@ impl Reader {
             },
         };
         let matches = page.matches(router, &self.feed.instance, &self.target);
+        self.pages.turned(&self.at, &page.end, page.span, settled);
         self.open = Some(Open { page, revision: router.revision(), matches, next: 0, memory });
         Ok(true)
     }
@@ -146,13 +176,16 @@ impl Reader {
             limit: self.size.rows(self.bulk_limit, PAGE_BYTES),
             max_bytes: PAGE_BYTES,
         };
+        let began = self.traces.as_ref().map(|_| clock::wall());
         let page = self.events.page(&request).await?;
         if page.identity != safe.identity {
             return Err(StoreError::Switched);
         }
         self.size.learn(&page);
         let bytes = page.bytes;
-        let Some(page) = Page::new(page, filter) else {
+        let span = (self.traces.as_ref().zip(began))
+            .and_then(|(traces, began)| traces.page(&self.feed.instance, &page, began, clock::wall()));
+        let Some(mut page) = Page::new(page, filter) else {
             // Nothing up to the horizon: the next thing comes after it.
             self.catching_up = false;
             if safe.position > Position::ZERO {
@@ -160,6 +193,7 @@ impl Reader {
             }
             return Ok(None);
         };
+        page.span = span;
         self.catching_up = true;
         // What the page did not need goes back.
         let used = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).clamp(1, kib);

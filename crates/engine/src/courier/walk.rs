@@ -85,7 +85,7 @@ impl<'a> Walk<'a> {
     pub fn new(courier: &'a mut Courier, claim: Claim) -> Self {
         let shared = &courier.shared;
         let cursor = claim.cursor;
-        let reader = Reader::new(
+        let mut reader = Reader::new(
             Arc::clone(&courier.feed),
             shared.events.clone(),
             Arc::clone(&shared.router),
@@ -94,6 +94,7 @@ impl<'a> Walk<'a> {
             cursor.key.clone(),
             shared.options.bulk_limit,
         );
+        reader.traces.clone_from(&shared.traces);
         let place = Crowd::join(&shared.crowd);
         let seat = shared.ledger.seat(cursor.id, cursor.epoch);
         let shape = Shape::of(&courier.target.borrow_and_update(), shared.options.lookahead, place.share());
@@ -187,7 +188,10 @@ impl<'a> Walk<'a> {
                 return Some(until);
             }
             match self.window.next(now) {
-                Step::Send(send) => self.calls.begin(alone, self.courier.call(send, self.cursor.generation)),
+                Step::Send(send) => {
+                    let page = self.reader.pages.of(&send.event().key);
+                    self.calls.begin(alone, self.courier.call(send, self.cursor.generation, page));
+                }
                 Step::WaitUntil(at) => return Some(at),
                 Step::Halted => return Some(clock::boottime() + self.courier.shared.options.requeue_every),
                 Step::Idle => return None,

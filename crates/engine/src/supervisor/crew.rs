@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{Cursor, Definitions, EventKey, FailedStatus, InstanceId, Router, Target, TargetId, TargetName};
+use domain::{Cursor, Definitions, EventKey, FailedStatus, InstanceId, LogEvent, Router, Target, TargetId, TargetName};
 use store::{FailedFilter, StoreError};
 use tokio::{
     sync::watch,
@@ -34,6 +34,7 @@ pub(super) enum Task {
     Ledger,
     Attempts,
     Sweeper,
+    Traces,
     Keeper,
 }
 
@@ -113,7 +114,11 @@ impl Crew {
         let look = self.share.look().await?;
         if self.revision != Some(look.revision) {
             if self.revision.is_some() {
-                info!(revision = look.revision, "definitions were changed, or an operator acted");
+                info!(
+                    event = LogEvent::DefinitionsChanged.name(),
+                    revision = look.revision,
+                    "definitions were changed, or an operator acted"
+                );
             }
             self.take_up_changes().await?;
             self.revision = Some(look.revision);
@@ -122,6 +127,9 @@ impl Crew {
         self.give_back().await?;
         if self.share.is_due(&look) && self.share.balance().await? {
             self.shared.status.leased(self.share.served().len());
+            if self.share.has_moved() {
+                self.shared.status.leases_changed();
+            }
             // Whoever served them before may have created some.
             self.cursors = places_of(&self.shared.state.cursors().await?);
             self.unsettled = true;
@@ -142,7 +150,11 @@ impl Crew {
     pub async fn finish(&mut self, tasks: &mut JoinSet<Task>) -> Result<(), EngineError> {
         self.stop.cancel();
         if let Ok(Err(error)) = tokio::time::timeout(WITHDRAW, self.share.withdraw()).await {
-            warn!(error = &error as &dyn std::error::Error, "the other daemons could not be told that this one ends");
+            warn!(
+                event = LogEvent::WorkerWithdrawFailed.name(),
+                error = &error as &dyn std::error::Error,
+                "the other daemons could not be told that this one ends"
+            );
         }
         let mut give_back = interval(GIVE_BACK_EVERY);
         while !self.members.is_empty() {
@@ -163,9 +175,10 @@ impl Crew {
                 Some(Ok(Task::Tail)) => return Err(EngineError::TaskEnded("tail")),
                 Some(Ok(Task::Ledger)) => return Err(EngineError::TaskEnded("ledger")),
                 Some(Ok(Task::Attempts)) => return Err(EngineError::TaskEnded("log of attempts")),
+                Some(Ok(Task::Traces)) => return Err(EngineError::TaskEnded("sender of traces")),
                 Some(Ok(Task::Sweeper)) => return Err(EngineError::TaskEnded("sweeper")),
                 Some(Err(panic)) => {
-                    error!(%panic, "a task broke down");
+                    error!(event = LogEvent::TaskBroken.name(), %panic, "a task broke down");
                     return Err(EngineError::TaskEnded("task that broke down"));
                 }
                 None => break,
@@ -182,7 +195,7 @@ impl Crew {
             Ok(definitions) => definitions,
             // Nothing that waiting would mend, and calls must not go out without a signature.
             Err(error @ (StoreError::KeyClosed { .. } | StoreError::WebKeyClosed { .. })) => {
-                error!(%error, "the definitions in the state cannot be used; those known before stay in force");
+                error!(event = LogEvent::DefinitionsUnusable.name(), %error, "the definitions in the state cannot be used; those known before stay in force");
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -195,7 +208,7 @@ impl Crew {
                 self.definitions = definitions;
             }
             Err(error) => {
-                error!(%error, "the definitions in the state cannot be used; those known before stay in force");
+                error!(event = LogEvent::DefinitionsUnusable.name(), %error, "the definitions in the state cannot be used; those known before stay in force");
             }
         }
         Ok(())
@@ -274,7 +287,7 @@ impl Crew {
     }
 
     fn start(&mut self, place: Place, target: Arc<Target>, start: &EventKey, tasks: &mut JoinSet<Task>) {
-        info!(target = %target.name, instance = %place.1, "a courier sets out");
+        info!(event = LogEvent::CourierStarted.name(), target = %target.name, instance = %place.1, "a courier sets out");
         let figures = self.shared.status.figures(&target.name, &place.0, &place.1);
         let (target, target_seen) = watch::channel(target);
         let (nudge, nudged) = watch::channel(0);

@@ -1,6 +1,6 @@
 //! The definitions as a daemon takes them up: where bodies are to be signed as JWT, with a key to sign them with.
 
-use domain::Definitions;
+use domain::{Definitions, LogEvent};
 use store::{State, StoreError, WorkerId};
 use tracing::info;
 
@@ -11,7 +11,10 @@ pub(super) async fn read(state: &State, worker: &WorkerId) -> Result<Definitions
         return Ok(definitions);
     }
     if state.ensure_web_key(worker.0.as_str()).await? {
-        info!("made the first key to sign JWTs with; `postrider key list-web` shows it");
+        info!(
+            event = LogEvent::WebKeyCreated.name(),
+            "made the first key to sign JWTs with; `postrider key list-web` shows it"
+        );
     }
     state.definitions().await
 }

@@ -13,7 +13,7 @@ mod spread;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use domain::{DefinitionError, Definitions, EventKey, InstanceId, Router};
+use domain::{DefinitionError, Definitions, EventKey, InstanceId, LogEvent, Router};
 use store::{EventStore, HorizonMark, State, StoreError, WorkerId, WorkerInfo};
 use tokio::{
     sync::Semaphore,
@@ -26,7 +26,7 @@ use webhook::Deliverer;
 
 use crate::{
     Options, Retry, Status, attempts::Attempts, clock, courier, feeds::Feeds, lease::Held, ledger::Ledger,
-    limit::Limits, sweeper, tail::Tail, verdicts::Verdicts,
+    limit::Limits, sweeper, tail::Tail, traces::Traces, verdicts::Verdicts,
 };
 use crew::{Crew, Task};
 use share::Share;
@@ -76,6 +76,7 @@ pub struct Engine {
     options: Options,
     status: Arc<Status>,
     attempts: Arc<Attempts>,
+    traces: Option<Arc<Traces>>,
 }
 
 /// What the state says when a daemon begins.
@@ -97,7 +98,13 @@ impl Engine {
     #[must_use]
     pub fn new(parts: Parts, options: Options, status: Arc<Status>) -> Self {
         let attempts = Arc::new(Attempts::new(options.delivery_log, Arc::clone(&status)));
-        Self { parts, options, status, attempts }
+        Self { parts, options, status, attempts, traces: None }
+    }
+
+    /// The same, and what it does is told in traces.
+    #[must_use]
+    pub fn traced(self, traces: Traces) -> Self {
+        Self { traces: Some(Arc::new(traces)), ..self }
     }
 
     /// Runs until `stop`: then finishes the calls in flight, commits, gives its leases back.
@@ -105,9 +112,13 @@ impl Engine {
         let lock = self.parts.state.lock_daemon()?;
         self.parts.state.bury_everybody(&lock).await?;
         let (status, attempts) = (Arc::clone(&self.status), Arc::clone(&self.attempts));
+        let traces = self.traces.clone();
         self.parts.deliverer.observe_unawaited(move |call, answer| {
             status.called_unawaited(&call.target.id, &answer.outcome, answer.duration);
             attempts.made(call, answer);
+            if let Some(traces) = &traces {
+                traces.called_unawaited(call, answer);
+            }
         });
         while let Some(held) = self.join(&stop).await {
             match self.work(held, &stop).await? {
@@ -127,7 +138,7 @@ impl Engine {
             let join = self.parts.state.join(&self.parts.worker, duration, &self.parts.info);
             let pause = match self.within_grace(stop, join).await? {
                 Ok(session) => {
-                    info!(worker = %session.worker, epoch = session.epoch, "this daemon has joined");
+                    info!(event = LogEvent::WorkerJoined.name(), worker = %session.worker, epoch = session.epoch, "this daemon has joined");
                     return Some(Held::granted(session, asked, duration));
                 }
                 Err(error) => {
@@ -135,6 +146,7 @@ impl Engine {
                     self.status.state_failed(&error);
                     if tries == 1 {
                         warn!(
+                            event = LogEvent::WorkerJoinFailed.name(),
                             error = &error as &dyn std::error::Error,
                             "the workers cannot be joined; this is tried again"
                         );
@@ -169,6 +181,7 @@ impl Engine {
             mark,
             stood,
         );
+        let tail = tail.traced(self.traces.clone());
         let verdicts = Arc::new(Verdicts::default());
         let ledger = Ledger::new(self.options.flush_interval, self.options.max_group, Arc::clone(&verdicts));
         let shared = Arc::new(courier::Shared {
@@ -179,6 +192,7 @@ impl Engine {
             ledger: ledger.clone(),
             verdicts,
             attempts: Arc::clone(&self.attempts),
+            traces: self.traces.clone(),
             limits: Limits::default(),
             held: held.clone(),
             router,
@@ -204,6 +218,9 @@ impl Engine {
         }
         tasks.spawn(write_attempts(Arc::clone(&shared), rest_stop.clone()));
         tasks.spawn(sweep(Arc::clone(&shared), rest_stop.clone()));
+        if let Some(traces) = &self.traces {
+            tasks.spawn(send_traces(Arc::clone(traces), self.options.shutdown_grace, rest_stop.clone()));
+        }
         let keeper_stop = CancellationToken::new();
         let keeper = keep(held.clone(), Arc::clone(&shared), keeper_stop.clone());
         tasks.spawn(keeper);
@@ -214,6 +231,7 @@ impl Engine {
             // Whatever is under way belongs to others now: their epochs fence these couriers anyway.
             tasks.shutdown().await;
             self.status.leads(false);
+            self.status.leases_changed();
             return Ok(worked);
         }
         let finish = async {
@@ -238,13 +256,17 @@ impl Engine {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 warn!(
+                    event = LogEvent::LeaseGiveBackFailed.name(),
                     error = &error as &dyn std::error::Error,
                     "the leases could not be given back; they run out by themselves"
                 );
             }
-            Err(_) => warn!("the leases could not be given back within shutdown_grace; they run out by themselves"),
+            Err(_) => warn!(
+                event = LogEvent::LeaseGiveBackFailed.name(),
+                "the leases could not be given back within shutdown_grace; they run out by themselves"
+            ),
         }
-        info!("stopped: everything that was settled is committed");
+        info!(event = LogEvent::DaemonStopped.name(), "stopped: everything that was settled is committed");
         Ok(worked)
     }
 
@@ -263,7 +285,11 @@ impl Engine {
                 Err(error) if !error.is_transient() => return Err(error.into()),
                 Err(error) => {
                     self.status.state_failed(&error);
-                    warn!(error = &error as &dyn std::error::Error, "the state cannot be read; this is tried again");
+                    warn!(
+                        event = LogEvent::StateUnreadable.name(),
+                        error = &error as &dyn std::error::Error,
+                        "the state cannot be read; this is tried again"
+                    );
                 }
             }
             tokio::select! {
@@ -308,9 +334,10 @@ impl Engine {
                     Ok(Task::Tail) => return Err(EngineError::TaskEnded("tail")),
                     Ok(Task::Ledger) => return Err(EngineError::TaskEnded("ledger")),
                     Ok(Task::Attempts) => return Err(EngineError::TaskEnded("log of attempts")),
+                    Ok(Task::Traces) => return Err(EngineError::TaskEnded("sender of traces")),
                     Ok(Task::Sweeper) => return Err(EngineError::TaskEnded("sweeper")),
                     Err(panic) => {
-                        error!(%panic, "a task broke down");
+                        error!(event = LogEvent::TaskBroken.name(), %panic, "a task broke down");
                         return Err(EngineError::TaskEnded("task that broke down"));
                     }
                 },
@@ -325,13 +352,14 @@ impl Engine {
                 Ok(()) => {
                     if std::mem::take(&mut away) {
                         self.status.state_readable();
-                        info!("the state can be read again");
+                        info!(event = LogEvent::StateReadable.name(), "the state can be read again");
                     }
                 }
                 Err(error) => {
                     self.status.state_failed(&error);
                     if !std::mem::replace(&mut away, true) {
                         warn!(
+                            event = LogEvent::StateUnreadable.name(),
                             error = &error as &dyn std::error::Error,
                             "the state cannot be read; couriers go on with what they know"
                         );
@@ -353,6 +381,12 @@ async fn write_attempts(shared: Arc<courier::Shared>, stop: CancellationToken) -
     let last = (shared.options.shutdown_grace / 2).min(Duration::from_secs(5));
     shared.attempts.write(&shared.state, last, &stop).await;
     Task::Attempts
+}
+
+/// Traces that a collector does not take in time keep nobody from ending.
+async fn send_traces(traces: Arc<Traces>, grace: Duration, stop: CancellationToken) -> Task {
+    traces.send((grace / 2).min(Duration::from_secs(2)), &stop).await;
+    Task::Traces
 }
 
 async fn sweep(shared: Arc<courier::Shared>, stop: CancellationToken) -> Task {

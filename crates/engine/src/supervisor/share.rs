@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{Group, SignedDuration, TargetId, Timestamp};
+use domain::{Group, LogEvent, SignedDuration, TargetId, Timestamp};
 use store::{Look, Session, Standing, State, StoreError, Worker, WorkerId};
 use tracing::{info, warn};
 
@@ -34,6 +34,9 @@ pub(super) struct Share {
     leased: BTreeSet<TargetId>,
     returning: BTreeSet<TargetId>,
     served: BTreeSet<TargetId>,
+    /// The targets that there were when `served` was worked out last.
+    there_were: BTreeSet<TargetId>,
+    moved: bool,
     /// As of the last balance; `None` when that must be done anew.
     membership: Option<i64>,
     balanced: Duration,
@@ -70,6 +73,8 @@ impl Share {
             leased: BTreeSet::new(),
             returning: BTreeSet::new(),
             served: BTreeSet::new(),
+            there_were: BTreeSet::new(),
+            moved: false,
             membership: None,
             balanced: Duration::ZERO,
             touch: None,
@@ -81,6 +86,12 @@ impl Share {
     /// The targets that this daemon may call.
     pub fn served(&self) -> &BTreeSet<TargetId> {
         &self.served
+    }
+
+    /// Whether the last [`Self::balance`] found targets moved from another daemon or to one. That targets were created or
+    /// removed, or that this daemon has only just joined, is no such move.
+    pub fn has_moved(&self) -> bool {
+        self.moved
     }
 
     /// Definitions changed: who is linked with whom may have, too.
@@ -98,10 +109,14 @@ impl Share {
             match went(last, touch) {
                 Went::Steadily => {}
                 Went::Ahead(by) => {
-                    warn!(?by, "the database's clock jumped ahead: leases that ran out by it may be renewed first");
+                    warn!(
+                        event = LogEvent::ClockAhead.name(),
+                        ?by,
+                        "the database's clock jumped ahead: leases that ran out by it may be renewed first"
+                    );
                     self.be_patient();
                 }
-                Went::Back(by) => warn!(?by, "the database's clock was set back"),
+                Went::Back(by) => warn!(event = LogEvent::ClockBack.name(), ?by, "the database's clock was set back"),
             }
             // Whoever was out of touch as well has renewed nothing either.
             if asked.saturating_sub(last.answered) >= self.duration * 3 / 4 {
@@ -173,12 +188,21 @@ impl Share {
         let mine = |target: &TargetId| self.leased.contains(target) && !self.returning.contains(target);
         let whole = self.groups.iter().filter(|group| group.targets().iter().all(mine));
         let served: BTreeSet<TargetId> = whole.flat_map(Group::targets).cloned().collect();
+        let there_are: BTreeSet<TargetId> = self.groups.iter().flat_map(Group::targets).cloned().collect();
+        self.moved = moved(&self.served, &served, &self.there_were, &there_are);
+        let all = there_are.len();
+        self.there_were = there_are;
         if served == self.served {
             return false;
         }
         self.served = served;
-        let all: usize = self.groups.iter().map(|group| group.targets().len()).sum();
-        info!(targets = self.served.len(), of = all, workers, "this daemon's share of the targets is another now");
+        info!(
+            event = LogEvent::LeaseShareChanged.name(),
+            targets = self.served.len(),
+            of = all,
+            workers,
+            "this daemon's share of the targets is another now"
+        );
         true
     }
 
@@ -207,16 +231,26 @@ impl Share {
     }
 }
 
+/// Whether a target that is there as before is served now and was not, or the other way round.
+fn moved(
+    served: &BTreeSet<TargetId>,
+    serves: &BTreeSet<TargetId>,
+    there_were: &BTreeSet<TargetId>,
+    there_are: &BTreeSet<TargetId>,
+) -> bool {
+    served.symmetric_difference(serves).any(|target| there_were.contains(target) && there_are.contains(target))
+}
+
 fn tell(dead: &Worker, runs_too_long: bool) {
     let (worker, host, pid, targets) = (&dead.id, &dead.info.host, dead.info.pid, dead.targets);
     if runs_too_long {
-        warn!(
+        warn!(event = LogEvent::LeaseWorkerExpired.name(),
             %worker, host, pid, targets, runs_for = ?dead.expires_in.unsigned_abs(), lease_duration = ?dead.lease_duration,
             "the lease of a worker runs longer than it can, since the database's clock was set back, and was not renewed: \
              its targets are shared among the others"
         );
     } else {
-        warn!(%worker, host, pid, targets, "the lease of a worker ran out: its targets are shared among the others");
+        warn!(event = LogEvent::LeaseWorkerExpired.name(), %worker, host, pid, targets, "the lease of a worker ran out: its targets are shared among the others");
     }
 }
 
@@ -252,6 +286,20 @@ mod tests {
             answered: Duration::from_secs(asked + took),
         };
         assert_eq!(went(touch(0, 10, answers_take[0]), touch(theirs, 20, answers_take[1])), expected);
+    }
+
+    #[test]
+    fn a_target_moves_only_between_daemons() {
+        let of = |names: &[&str]| names.iter().map(|name| TargetId::from(*name)).collect::<BTreeSet<_>>();
+        let check = |served: &[&str], serves: &[&str], were: &[&str], are: &[&str]| {
+            moved(&of(served), &of(serves), &of(were), &of(are))
+        };
+        assert!(check(&["a"], &["a", "b"], &["a", "b"], &["a", "b"]), "one came");
+        assert!(check(&["a", "b"], &["a"], &["a", "b"], &["a", "b", "c"]), "one went");
+        assert!(!check(&[], &["a"], &[], &["a", "b"]), "it has just joined");
+        assert!(!check(&["a"], &["a", "b"], &["a"], &["a", "b"]), "one was created");
+        assert!(!check(&["a", "b"], &["a"], &["a", "b"], &["a"]), "one was removed");
+        assert!(!check(&["a"], &["a"], &["a", "b"], &["a", "b"]), "nothing happened");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{HorizonReading, InstanceId, Position, Writer};
+use domain::{HorizonReading, InstanceId, LogEvent, Position, Writer};
 use store::{HorizonMark, Identity};
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
@@ -38,7 +38,7 @@ impl Tail {
             self.make_sure_of_the_new_server(probe.head).await?;
         }
         if probe.head < self.head {
-            warn!(
+            warn!(event = LogEvent::EventStoreWentBack.name(),
                 from = %self.head, to = %probe.head,
                 "the event store's end went back, as a clock that is set back does; events stamped before the horizon would not be seen"
             );
@@ -48,8 +48,8 @@ impl Tail {
         self.identity = probe.identity;
         self.probed = Some(Instant::now());
         self.held_back = safe < head;
-        self.tell_who_holds(holder.as_ref());
-        self.status.horizon(safe, head, holder.as_ref(), clock::wall());
+        let held_for = self.tell_who_holds(holder.as_ref());
+        self.status.horizon(safe, head, holder.as_ref().map(|holder| (holder, held_for)), clock::wall());
         let seen = Safe { position: safe, identity: self.identity.clone() };
         self.safe.send_if_modified(|known| {
             *known != seen && {
@@ -62,21 +62,20 @@ impl Tail {
         Ok(())
     }
 
-    /// A writer that holds the horizon for long is named once, and so is the end of it.
-    fn tell_who_holds(&mut self, holder: Option<&Writer>) {
-        let Some(holder) = holder else {
-            if let Some((_, since, true)) = self.holder.take() {
-                info!(held_for = ?since.elapsed(), "nobody holds the horizon any more");
-            }
-            return;
-        };
-        let (vxid, since, told) = self.holder.get_or_insert_with(|| (holder.vxid.clone(), Instant::now(), false));
-        if *vxid != holder.vxid {
-            (*vxid, *told) = (holder.vxid.clone(), false);
+    /// A writer that holds the horizon for long is named once, and so is the end of it. Returns for how long this daemon has
+    /// seen this one hold it: where somebody always writes there is always a holder, and that is nobody's fault.
+    fn tell_who_holds(&mut self, holder: Option<&Writer>) -> Duration {
+        if self.holder.as_ref().is_some_and(|(known, ..)| holder.is_none_or(|holder| holder.vxid != *known))
+            && let Some((_, since, true)) = self.holder.take()
+        {
+            info!(event = LogEvent::HorizonReleased.name(), held_for = ?since.elapsed(), "the transaction that held the horizon has ended");
         }
+        let Some(holder) = holder else { return Duration::ZERO };
+        let (_, since, told) = self.holder.get_or_insert_with(|| (holder.vxid.clone(), Instant::now(), false));
         if !*told && since.elapsed() >= LONG_HELD {
             *told = true;
             warn!(
+                event = LogEvent::HorizonHeld.name(),
                 pid = holder.pid,
                 role = holder.role,
                 application = holder.application,
@@ -85,5 +84,6 @@ impl Tail {
                 "an open transaction may still write events: nothing behind it is sent until it ends"
             );
         }
+        since.elapsed()
     }
 }

@@ -16,7 +16,7 @@ mod server;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use domain::{EventKey, Horizon, InstanceId, Position, Router};
+use domain::{EventKey, Horizon, InstanceId, LogEvent, Position, Router};
 use store::{EventStore, HorizonMark, HorizonSource, Identity};
 use tokio::{
     sync::watch,
@@ -30,7 +30,7 @@ pub(crate) use self::{
     pages::PAGE_BYTES,
 };
 use self::{pages::Ahead, server::TailError};
-use crate::{Options, Retry, Status, feeds::Feeds, waking::Waking};
+use crate::{Options, Retry, Status, feeds::Feeds, traces::Traces, waking::Waking};
 
 /// How often the way in which positions are stamped is looked at again, for an upgrade of ZITADEL in between.
 const EXAMINE: Duration = Duration::from_mins(1);
@@ -62,6 +62,7 @@ pub(crate) struct Tail {
     feeds: Feeds,
     router: Arc<ArcSwap<Router>>,
     status: Arc<Status>,
+    traces: Option<Arc<Traces>>,
     waking: Arc<Waking>,
     ahead: Option<Ahead>,
     /// This look is made because somebody said that there is something.
@@ -105,6 +106,7 @@ impl Tail {
             events,
             feeds,
             router,
+            traces: None,
             ahead: None,
             waking: Arc::new(Waking::new(options.poll_interval, Arc::clone(&status))),
             woken: false,
@@ -126,6 +128,11 @@ impl Tail {
             looked: Instant::now(),
         };
         (tail, Sight { safe: safe_seen, mark: mark_seen, instances: instances_seen })
+    }
+
+    /// The same, and its reading is told in traces, where there are any.
+    pub fn traced(self, traces: Option<Arc<Traces>>) -> Self {
+        Self { traces, ..self }
     }
 
     /// Reads until `stop`.
@@ -151,7 +158,7 @@ impl Tail {
             let (pause, heeds) = match looked {
                 Ok(next) => {
                     if failed > 0 {
-                        info!("the event store can be read again");
+                        info!(event = LogEvent::EventStoreReadable.name(), "the event store can be read again");
                         failed = 0;
                         told.clear();
                     }
@@ -172,6 +179,7 @@ impl Tail {
                     if told != error.to_string() || failed % 20 == 0 {
                         told = error.to_string();
                         warn!(
+                            event = LogEvent::EventStoreUnreadable.name(),
                             error = &error as &dyn std::error::Error,
                             "the event store cannot be read; this is tried again"
                         );

@@ -11,12 +11,19 @@ use tokio::task::JoinSet;
 use tracing::debug;
 
 use super::{Tail, server::TailError};
-use crate::feed::{Feed, Page};
+use crate::{
+    clock,
+    feed::{Feed, Page},
+    traces::PageSpan,
+};
 
 /// A page takes no more, unless a single event does.
 pub(crate) const PAGE_BYTES: usize = 1 << 20;
 /// So many times the rows of a page are read at once while there is a backlog.
 const LARGER: usize = 5;
+
+/// A page, and what its reading is called in traces.
+type ReadPage = (store::Page, Option<PageSpan>);
 
 /// A page that is being read before it is asked for. It may turn out to be none that is: then it is given up.
 pub(super) struct Ahead {
@@ -24,7 +31,7 @@ pub(super) struct Ahead {
     after: EventKey,
     filter: Arc<TypeFilter>,
     /// The one task that reads it.
-    reading: JoinSet<Result<store::Page, StoreError>>,
+    reading: JoinSet<Result<ReadPage, StoreError>>,
 }
 
 impl Tail {
@@ -37,14 +44,15 @@ impl Tail {
         } else {
             self.page(feed, after, Arc::clone(&filter), feed.was_cut(), share).await
         };
-        let read = read?;
+        let (read, span) = read?;
         self.same_server(read.identity.as_ref())?;
         feed.learn(&read);
         let (bytes, more) = (read.bytes, read.more);
-        let Some(page) = Page::new(read, filter) else {
+        let Some(mut page) = Page::new(read, filter) else {
             feed.drained();
             return Ok(false);
         };
+        page.span = span;
         if alone && more && feed.has_room_for(2 * bytes) {
             self.ahead = Some(self.read_ahead(feed, page.end.clone(), share));
         }
@@ -68,13 +76,19 @@ impl Tail {
         filter: Arc<TypeFilter>,
         behind: bool,
         share: usize,
-    ) -> impl Future<Output = Result<store::Page, StoreError>> + Send + use<> {
+    ) -> impl Future<Output = Result<ReadPage, StoreError>> + Send + use<> {
         let (reader, feed, up_to) = (self.reader.clone(), Arc::clone(feed), self.horizon.safe());
         let max_bytes = PAGE_BYTES.min(share / 2).max(64 << 10);
         let limit = feed.rows(self.options.bulk_limit * if behind { LARGER } else { 1 }, max_bytes);
+        let traces = self.traces.clone();
         async move {
             let (instance, filter) = (&feed.instance, Some(&*filter));
-            reader.page(&PageRequest { instance, after: &after, up_to, filter, limit, max_bytes }).await
+            let request = PageRequest { instance, after: &after, up_to, filter, limit, max_bytes };
+            let Some(traces) = traces else { return Ok((reader.page(&request).await?, None)) };
+            let began = clock::wall();
+            let page = reader.page(&request).await?;
+            let span = traces.page(instance, &page, began, clock::wall());
+            Ok((page, span))
         }
     }
 }

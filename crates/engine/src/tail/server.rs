@@ -4,7 +4,7 @@
 //! was read is found again and the store has not fallen behind the watermark: a store that lost events would otherwise
 //! have its gap skipped in silence.
 
-use domain::{EventKey, Position};
+use domain::{EventKey, LogEvent, Position};
 use store::{Identity, StoreError};
 use tracing::info;
 
@@ -56,7 +56,10 @@ impl Tail {
                 }
             })?;
         }
-        info!("the event store is served by another server now; the last events read are there, reading goes on");
+        info!(
+            event = LogEvent::EventStoreServerChanged.name(),
+            "the event store is served by another server now; the last events read are there, reading goes on"
+        );
         Ok(())
     }
 

@@ -4,8 +4,8 @@ use std::{env, fs, process::ExitCode, sync::Arc, time::Duration};
 
 use admin::{Admin, AdminOptions, Opening};
 use clap::Args;
-use domain::DefinitionError;
-use engine::{DeliveryLog, Engine, Options, Parts, Retry, Status};
+use domain::{DefinitionError, LogEvent};
+use engine::{DeliveryLog, Engine, Options, Parts, Retry, Status, Traces};
 use operate::{Mode, OperateError, Operator, Plan};
 use store::{EventStore, State, StoreError, WorkerId, WorkerInfo};
 use tokio::{
@@ -53,7 +53,7 @@ impl Run {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let config = Config::load(&self.sources(context))?;
         logging::daemon(&config.log.level, config.log.format);
-        info!(version = cli::VERSION, event_store = %config.event_store.url, state = %config.state, "starting");
+        info!(event = LogEvent::DaemonStarting.name(), version = cli::VERSION, event_store = %config.event_store.url, state = %config.state, "starting");
         let (stop, status, manager) = (CancellationToken::new(), Arc::new(Status::default()), Manager::new());
         status.starting(Some("the databases are not reached yet".to_owned()));
         let work = Box::pin(async {
@@ -71,6 +71,7 @@ impl Run {
     fn sources(&self, context: &Context) -> Sources {
         let mut sources = context.sources.clone();
         let format = self.log_format.map(|format| match format {
+            LogFormat::Auto => "auto".to_owned(),
             LogFormat::Text => "text".to_owned(),
             LogFormat::Json => "json".to_owned(),
         });
@@ -94,7 +95,7 @@ impl Run {
     ) -> anyhow::Result<()> {
         let Some(options) = &config.admin else { return self.work(config, context, status, manager, stop, None).await };
         let admin = Admin::bind(options, Arc::clone(&status)).await?;
-        info!(address = %admin.address()?, "health and metrics are here");
+        info!(event = LogEvent::AdminListening.name(), address = %admin.address()?, "health and metrics are here");
         let work = self.work(config, context, status, manager, stop.clone(), Some((options, admin.opening())));
         let ended = CancellationToken::new();
         let working = async {
@@ -127,7 +128,7 @@ impl Run {
         let reached = self.connected(config, context, &status, manager, &stop).await?;
         let Some((events, state)) = reached else { return Ok(()) };
         if let Some(doubt) = events.doubt() {
-            warn!("{doubt}");
+            warn!(event = LogEvent::EventStoreDoubtful.name(), "{doubt}");
         }
         define(config, &events, &state).await?;
         let deliverer = connect::deliverer(config)?;
@@ -146,7 +147,13 @@ impl Run {
         status.starting(None);
         manager.started();
         let parts = Parts { events, state, deliverer, worker: worker(), info: here() };
-        Ok(Engine::new(parts, options(config), status).run(stop).await?)
+        let traces = traces(config, &parts)?;
+        let engine = Engine::new(parts, options(config), status);
+        let engine = match traces {
+            Some(traces) => engine.traced(traces),
+            None => engine,
+        };
+        Ok(engine.run(stop).await?)
     }
 
     /// Both databases, waited for while they are away. `None` if stopped meanwhile.
@@ -166,7 +173,12 @@ impl Run {
                 if !self.no_migrate {
                     let done = state.migrate().await?;
                     if done.from != done.to {
-                        info!(from = done.from, to = done.to, "the state was migrated");
+                        info!(
+                            event = LogEvent::StateMigrated.name(),
+                            from = done.from,
+                            to = done.to,
+                            "the state was migrated"
+                        );
                     }
                 }
                 state.check_schema().await?;
@@ -174,7 +186,7 @@ impl Run {
                 // Before anything is begun: a signing key that does not open is nothing to wait for.
                 state.definitions().await?;
                 if let Some(warning) = plain_keys(&state).await? {
-                    warn!("{warning}");
+                    warn!(event = LogEvent::StateKeysPlain.name(), "{warning}");
                 }
                 anyhow::Ok((events, state))
             };
@@ -185,7 +197,7 @@ impl Run {
             match connected {
                 Ok(connected) => return Ok(Some(connected)),
                 Err(error) if error.downcast_ref::<StoreError>().is_some_and(StoreError::is_transient) => {
-                    warn!("{error:#}; this is tried again");
+                    warn!(event = LogEvent::DaemonWaiting.name(), "{error:#}; this is tried again");
                     status.starting(Some(format!("{error:#}")));
                     manager.started();
                 }
@@ -214,6 +226,7 @@ async fn may_be_listened_to(options: &AdminOptions, state: &State) -> anyhow::Re
     }
     if options.tls.is_none() {
         warn!(
+            event = LogEvent::AdminPlainTokens.name(),
             "tokens come over {} in the clear; set admin.tls, or have something in front of it that ends TLS",
             options.listen
         );
@@ -228,10 +241,17 @@ async fn define(config: &Config, events: &EventStore, state: &State) -> anyhow::
     }
     let plan = carried_out(config, events, state).await?;
     for warning in &plan.warnings {
-        warn!("{warning}");
+        warn!(event = LogEvent::DefinitionsWarning.name(), "{warning}");
     }
     for change in &plan.changes {
-        info!(what = change.what, name = change.name, details = change.details.join(", "), "{}", change.change);
+        info!(
+            event = LogEvent::DefinitionsApplied.name(),
+            what = change.what,
+            name = change.name,
+            details = change.details.join(", "),
+            "{}",
+            change.change
+        );
     }
     tell_what_is_not_in_the_file(config, state).await
 }
@@ -260,11 +280,21 @@ fn was_created_meanwhile(error: &OperateError) -> bool {
 async fn tell_what_is_not_in_the_file(config: &Config, state: &State) -> anyhow::Result<()> {
     for gone in Plan::what_is_gone(&config.definitions.files(&config.origin), &state.definitions().await?) {
         warn!(
+            event = LogEvent::DefinitionsNotInFile.name(),
             "the {} {} came from a file and is not in {}; it stays in force until `postrider apply --prune` with a file without it",
-            gone.what, gone.name, config.origin
+            gone.what,
+            gone.name,
+            config.origin
         );
     }
     Ok(())
+}
+
+/// Where what this daemon does is told in traces, if anywhere.
+fn traces(config: &Config, parts: &Parts) -> anyhow::Result<Option<Traces>> {
+    let Some(traces) = &config.traces else { return Ok(None) };
+    let collector = traces.collector().map_err(usage)?;
+    Ok(Some(Traces::new(collector, &parts.worker.0, &parts.info)))
 }
 
 /// What the config says, in the engine's words.
@@ -330,12 +360,15 @@ pub async fn until_stopped<T>(work: impl Future<Output = T>, stop: &Cancellation
         done = &mut work => return Ok(Some(done)),
         () = either(&mut interrupt, &mut terminate) => {}
     }
-    info!("stopping: calls in flight are finished; a second signal stops at once");
+    info!(
+        event = LogEvent::DaemonStopping.name(),
+        "stopping: calls in flight are finished; a second signal stops at once"
+    );
     stop.cancel();
     tokio::select! {
         done = &mut work => Ok(Some(done)),
         () = either(&mut interrupt, &mut terminate) => {
-            warn!("stopped at once; what was not committed is sent again at the next start");
+            warn!(event = LogEvent::DaemonCutShort.name(), "stopped at once; what was not committed is sent again at the next start");
             Ok(None)
         }
     }

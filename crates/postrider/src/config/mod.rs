@@ -13,6 +13,7 @@ mod raw;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod url;
 mod validate;
 mod words;

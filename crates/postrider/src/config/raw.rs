@@ -25,6 +25,7 @@ pub struct RawConfig {
     pub delivery: RawDelivery,
     pub admin: RawAdmin,
     pub log: Log,
+    pub traces: RawTraces,
     pub retention: Retention,
     pub definitions: RawDefinitions,
     /// How long a stopping daemon waits for calls in flight.
@@ -45,6 +46,7 @@ impl Default for RawConfig {
             delivery: RawDelivery::default(),
             admin: RawAdmin::default(),
             log: Log::default(),
+            traces: RawTraces::default(),
             retention: Retention::default(),
             definitions: RawDefinitions::default(),
             shutdown_grace: Duration::from_secs(30),
@@ -290,7 +292,7 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Text }
+        Self { level: "info".to_owned(), format: LogFormat::Auto }
     }
 }
 
@@ -298,11 +300,23 @@ impl Default for Log {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    // For people. No doc comments here: they would make the help longer than it need be.
+    // Text on a terminal, JSON elsewhere. No doc comments here: they would make the help longer than it need be.
     #[default]
+    Auto,
+    // For people.
     Text,
     // For machines.
     Json,
+}
+
+/// Where traces are sent. Nowhere, unless there is an endpoint.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawTraces {
+    /// Of a collector that takes OTLP over HTTP.
+    pub endpoint: Option<String>,
+    /// What it wants to see of whoever sends them.
+    pub headers: BTreeMap<String, RawSecret>,
 }
 
 /// How long things are kept that nothing needs any more.

@@ -19,6 +19,7 @@ use super::{
         RawState, Retention,
     },
     secret::RawSecret,
+    traces::Traces,
 };
 
 /// A config that was checked.
@@ -35,6 +36,8 @@ pub struct Config {
     pub delivery: Delivery,
     pub admin: Option<AdminOptions>,
     pub log: Log,
+    /// Where traces are sent, if anywhere.
+    pub traces: Option<Traces>,
     pub retention: Retention,
     pub shutdown_grace: Duration,
     /// Of this file and of `definitions.file`.
@@ -129,6 +132,7 @@ impl Config {
         for (index, allow) in raw.delivery.egress.allow.iter().enumerate() {
             problems.take(format!("delivery.egress.allow[{index}]"), allow.parse::<webhook::Allow>());
         }
+        let traces = Traces::checked(raw.traces, &mut problems);
         let RawState { url: plain, url_env, url_file, .. } = &raw.state;
         let state = url(&mut problems, "state", plain.clone(), url_env.clone(), url_file.clone());
         let masters = masters(raw.state, &mut problems);
@@ -155,6 +159,7 @@ impl Config {
                 },
                 admin,
                 log: raw.log,
+                traces,
                 retention: raw.retention,
                 shutdown_grace: raw.shutdown_grace,
                 definitions,

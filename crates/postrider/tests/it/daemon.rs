@@ -37,7 +37,7 @@ fn a_daemon_delivers_what_is_there_and_a_signal_ends_it_with_everything_committe
              [[execution]]\ncondition = {{ all = true }}\ntargets = [\"crm\"]\n"
         ),
     );
-    let daemon = place.command(&["run", "--log-format", "json"]).stderr(Stdio::piped()).spawn();
+    let daemon = place.command(&["run"]).stderr(Stdio::piped()).spawn();
     let daemon = daemon.expect("the binary can be run");
     let lines = BufReader::new(receiver.stdout.take().expect("stdout is piped")).lines().take(10);
     let positions: Vec<_> = lines

@@ -55,6 +55,11 @@ type Connector = Witness<HttpsConnector<HttpConnector<Names>>>;
 /// An answer whose body is still to be read.
 pub(crate) type Response = http::Response<Incoming>;
 
+/// TLS towards those whom the system trusts.
+pub(crate) fn trusting_the_system() -> Result<Arc<rustls::ClientConfig>, DeliveryError> {
+    tls::config(&[]).map(Arc::new)
+}
+
 /// Two clients that differ in one thing: `fresh` never reuses a connection.
 #[derive(Debug)]
 pub(crate) struct Wire {

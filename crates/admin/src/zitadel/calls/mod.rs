@@ -10,7 +10,7 @@ mod trouble;
 
 use std::future::Future;
 
-use domain::InstanceId;
+use domain::{InstanceId, LogEvent};
 use operate::{Caller, Edit, Keys, Kind, OperateError, Operator, Plan};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ impl Asked<'_> {
 }
 
 fn undated(error: &StoreError) {
-    warn!(%error, "a change was made, and its date cannot be told");
+    warn!(event = LogEvent::AdminDateUnknown.name(), %error, "a change was made, and its date cannot be told");
 }
 
 fn written(answer: &impl Serialize) -> String {

@@ -26,7 +26,7 @@ impl House {
     pub fn new(event_store_url: &str) -> Self {
         let config = format!(
             "shutdown_grace = \"10s\"\n[event_store]\nurl = \"{event_store_url}\"\n[delivery.egress]\nallow = [\"127.0.0.1\"]\n\
-             [admin]\nlisten = \"\"\n[log]\nlevel = \"info\"\n[lease]\nduration = \"1s\"\n\
+             [admin]\nlisten = \"\"\n[log]\nlevel = \"info\"\nformat = \"text\"\n[lease]\nduration = \"1s\"\n\
              [projection]\nretry_failed_after = \"50ms\"\nmax_retry_interval = \"200ms\"\n"
         );
         Self { folder: tempfile::tempdir().expect("there is room"), config }
