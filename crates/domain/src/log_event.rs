@@ -1,7 +1,7 @@
 //! The names by which machines know the lines of the log.
 //!
 //! Sentences are for people and may change; these names are a promise. Each line of the daemon's log at `info` or above carries one
-//! as the field `event`. `docs/logs.md` says of each when it comes and what to do; a test holds the two together.
+//! as the field `event`. `docs/src/reference/logs.md` says of each when it comes and what to do; a test holds the two together.
 
 macro_rules! log_events {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
@@ -35,6 +35,8 @@ log_events! {
     DaemonStopped = "daemon.stopped",
     /// A second signal ended the daemon at once.
     DaemonCutShort = "daemon.cut_short",
+    /// The service manager (systemd) was not told how the daemon is.
+    ManagerUntold = "manager.untold",
     /// A part of the daemon broke down; the daemon ends. A defect.
     TaskBroken = "task.broken",
     /// This daemon shares the targets from now on.

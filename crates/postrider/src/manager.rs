@@ -8,6 +8,7 @@
 
 use std::{convert::Infallible, env, future::pending, time::Duration};
 
+use domain::LogEvent;
 use engine::{Readiness, Status};
 use sd_notify::NotifyState;
 use tokio::{sync::watch, time::sleep};
@@ -93,7 +94,7 @@ impl Told {
             Ok(()) => (self.started, self.stopping, self.words) = (started, stopping, words.to_owned()),
             // It is said again with the next look, and complained about once.
             Err(error) if !self.failed => {
-                warn!(%error, "the service manager could not be told how the daemon is");
+                warn!(event = LogEvent::ManagerUntold.name(), %error, "the service manager could not be told how the daemon is");
                 self.failed = true;
             }
             Err(_) => {}

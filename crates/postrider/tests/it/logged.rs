@@ -16,7 +16,7 @@ use crate::stored::stored;
 const CRATES: [&str; 7] = ["domain", "store", "webhook", "engine", "operate", "admin", "postrider"];
 
 fn documented() -> BTreeMap<String, String> {
-    let rows = include_str!("../../../../docs/logs.md").lines().filter_map(|line| line.strip_prefix("| `"));
+    let rows = include_str!("../../../../docs/src/reference/logs.md").lines().filter_map(|line| line.strip_prefix("| `"));
     rows.map(|row| {
         let mut columns = row.split(" | ");
         let mut next = || columns.next().expect("a row has five columns").to_owned();
@@ -74,7 +74,7 @@ fn every_line_that_is_logged_has_a_name_and_every_name_is_documented_with_its_le
     assert_eq!(
         documented.keys().cloned().collect::<BTreeSet<_>>(),
         names,
-        "docs/logs.md has other names than the code"
+        "docs/src/reference/logs.md has other names than the code"
     );
     for name in &names {
         let letters = |letter: char| letter.is_ascii_lowercase() || letter == '_' || letter == '.';
@@ -83,7 +83,7 @@ fn every_line_that_is_logged_has_a_name_and_every_name_is_documented_with_its_le
     let in_code: BTreeMap<_, _> = in_code();
     let expected: BTreeMap<_, _> =
         documented.into_iter().map(|(name, level)| (name, BTreeSet::from([level]))).collect();
-    assert_eq!(in_code, expected, "docs/logs.md has other levels than the code, or a name is never logged");
+    assert_eq!(in_code, expected, "docs/src/reference/logs.md has other levels than the code, or a name is never logged");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A daemon on SQLite, targets of which one refuses, and every command run beside it, most of them more than once: so that
 //! fields are seen with a value and without.
 
-use std::{collections::BTreeMap, process::Stdio, time::Duration};
+use std::{collections::BTreeMap, net::TcpListener, process::Stdio, time::Duration};
 
 use domain::SigningKey;
 use serde_json::Value;
@@ -44,7 +44,8 @@ pub async fn shapes() -> BTreeMap<String, Shape> {
     });
     let stored = tokio::task::spawn_blocking(|| stored::stored(12)).await;
     let place = stored.expect("a store can be made");
-    place.write("postrider.toml", &config(&receiver));
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("there is a port").port();
+    place.write("postrider.toml", &config(&receiver, port));
     let mut recorder = Recorder { place, shapes: BTreeMap::new() };
     define(&mut recorder, &receiver);
     let mut daemon = recorder
@@ -67,9 +68,9 @@ pub async fn shapes() -> BTreeMap<String, Shape> {
     recorder.shapes
 }
 
-fn config(receiver: &Receiver) -> String {
+fn config(receiver: &Receiver, port: u16) -> String {
     format!(
-        "[event_store]\nurl = \"sqlite://events.db\"\n[state]\nmaster_key = \"{MASTER_KEY}\"\n[admin]\nlisten = \"\"\n\
+        "[event_store]\nurl = \"sqlite://events.db\"\n[state]\nmaster_key = \"{MASTER_KEY}\"\n[admin]\nlisten = \"127.0.0.1:{port}\"\n\
          [projection]\nmax_failure_count = 1\nhold_after_parked = 0\n[delivery]\nlog = \"all\"\n\
          [delivery.egress]\nallow = [\"127.0.0.1\"]\n\
          [[target]]\nname = \"demo\"\nendpoint = \"{url}\"\nsigning_key = \"hush\"\n\
@@ -141,6 +142,7 @@ async fn serve(recorder: &mut Recorder, receiver: &Receiver) {
     })
     .await;
     recorder.run("worker list", &[]);
+    recorder.run("healthcheck", &[]);
     recorder.run("check", &[]);
     recorder.run("target test", &["crm"]);
     recorder.run("target test", &["crm", "--event-type", "user.human.profile.changed"]);
