@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     commands::{
         apply, audit, audit_deliveries, check, completions, cursor, delivery, demo, execution, explain, failed,
-        healthcheck, key, listen, man, migrate, run, target, token, verify, worker,
+        healthcheck, key, listen, man, migrate, run, target, token, top, verify, worker,
     },
     config::Sources,
     context::Context,
@@ -66,6 +66,8 @@ enum Command {
     /// Cursors: how far each target has come
     #[command(subcommand)]
     Cursor(cursor::CursorCommand),
+    /// Watch the cursors on a terminal: how they stand, how fast they go, how much is left
+    Top(top::Top),
     /// Failed events: what could not be delivered
     #[command(subcommand)]
     Failed(failed::FailedCommand),
@@ -124,6 +126,7 @@ impl Cli {
             Command::Execution(command) => command.run(&context).await,
             Command::Explain(command) => command.run(&context).await,
             Command::Cursor(command) => command.run(&context).await,
+            Command::Top(command) => command.run(&context).await,
             Command::Failed(command) => command.run(&context).await,
             Command::Delivery(command) => command.run(&context).await,
             Command::Audit(command) => command.run(&context).await,

@@ -139,7 +139,7 @@ pub(super) fn record(
             warn!(event = LogEvent::TargetHalted.name(), target = %name, %instance, reason, "halted: nothing more is sent until an operator acts");
         }
         (CursorState::Holding, _) => {
-            info!(event = LogEvent::TargetRecovered.name(), target = %name, %instance, "the endpoint answers again")
+            info!(event = LogEvent::TargetRecovered.name(), target = %name, %instance, "the endpoint answers again");
         }
         (before, CursorState::Retrying) if before != CursorState::Retrying => {
             info!(event = LogEvent::TargetRetrying.name(), target = %name, %instance, reason, "an event failed and is tried again");

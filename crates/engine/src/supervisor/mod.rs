@@ -252,6 +252,13 @@ impl Engine {
         finished?;
         tasks.shutdown().await;
         self.status.leads(false);
+        self.leave(&held, grace_over).await;
+        info!(event = LogEvent::DaemonStopped.name(), "stopped: everything that was settled is committed");
+        Ok(worked)
+    }
+
+    /// Gives back what is leased, if the state takes it in time.
+    async fn leave(&self, held: &Held, grace_over: Instant) {
         match timeout_at(grace_over, self.parts.state.leave(held.session())).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -266,8 +273,6 @@ impl Engine {
                 "the leases could not be given back within shutdown_grace; they run out by themselves"
             ),
         }
-        info!(event = LogEvent::DaemonStopped.name(), "stopped: everything that was settled is committed");
-        Ok(worked)
     }
 
     /// What a daemon needs to know before it begins, as soon as the state can be read.

@@ -233,12 +233,12 @@ impl Share {
 
 /// Whether a target that is there as before is served now and was not, or the other way round.
 fn moved(
-    served: &BTreeSet<TargetId>,
-    serves: &BTreeSet<TargetId>,
+    before: &BTreeSet<TargetId>,
+    now: &BTreeSet<TargetId>,
     there_were: &BTreeSet<TargetId>,
     there_are: &BTreeSet<TargetId>,
 ) -> bool {
-    served.symmetric_difference(serves).any(|target| there_were.contains(target) && there_are.contains(target))
+    before.symmetric_difference(now).any(|target| there_were.contains(target) && there_are.contains(target))
 }
 
 fn tell(dead: &Worker, runs_too_long: bool) {
@@ -291,8 +291,8 @@ mod tests {
     #[test]
     fn a_target_moves_only_between_daemons() {
         let of = |names: &[&str]| names.iter().map(|name| TargetId::from(*name)).collect::<BTreeSet<_>>();
-        let check = |served: &[&str], serves: &[&str], were: &[&str], are: &[&str]| {
-            moved(&of(served), &of(serves), &of(were), &of(are))
+        let check = |before: &[&str], now: &[&str], were: &[&str], are: &[&str]| {
+            moved(&of(before), &of(now), &of(were), &of(are))
         };
         assert!(check(&["a"], &["a", "b"], &["a", "b"], &["a", "b"]), "one came");
         assert!(check(&["a", "b"], &["a"], &["a", "b"], &["a", "b", "c"]), "one went");

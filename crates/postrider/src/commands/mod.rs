@@ -23,5 +23,6 @@ pub mod pause;
 pub mod run;
 pub mod target;
 pub mod token;
+pub mod top;
 pub mod verify;
 pub mod worker;

@@ -56,6 +56,7 @@ fn every_command_has_its_help() {
         "key list-web",
         "worker",
         "worker list",
+        "top",
         "listen",
         "verify",
         "healthcheck",

@@ -16,7 +16,8 @@ use crate::stored::stored;
 const CRATES: [&str; 7] = ["domain", "store", "webhook", "engine", "operate", "admin", "postrider"];
 
 fn documented() -> BTreeMap<String, String> {
-    let rows = include_str!("../../../../docs/src/reference/logs.md").lines().filter_map(|line| line.strip_prefix("| `"));
+    let rows =
+        include_str!("../../../../docs/src/reference/logs.md").lines().filter_map(|line| line.strip_prefix("| `"));
     rows.map(|row| {
         let mut columns = row.split(" | ");
         let mut next = || columns.next().expect("a row has five columns").to_owned();
@@ -83,7 +84,10 @@ fn every_line_that_is_logged_has_a_name_and_every_name_is_documented_with_its_le
     let in_code: BTreeMap<_, _> = in_code();
     let expected: BTreeMap<_, _> =
         documented.into_iter().map(|(name, level)| (name, BTreeSet::from([level]))).collect();
-    assert_eq!(in_code, expected, "docs/src/reference/logs.md has other levels than the code, or a name is never logged");
+    assert_eq!(
+        in_code, expected,
+        "docs/src/reference/logs.md has other levels than the code, or a name is never logged"
+    );
 }
 
 #[test]

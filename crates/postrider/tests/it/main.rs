@@ -2,16 +2,16 @@
 
 mod admin;
 mod bad_config;
-mod compat;
 mod book;
+mod compat;
 mod daemon;
 mod demo;
 mod edit;
 mod healthcheck;
 mod help;
 mod keys;
-mod managed;
 mod logged;
+mod managed;
 mod observed;
 mod operate;
 mod operate_account;
@@ -21,6 +21,7 @@ mod process;
 mod proof;
 mod receive;
 mod stored;
-mod version;
 mod traced;
+mod version;
+mod watched;
 mod wrapping_keys;

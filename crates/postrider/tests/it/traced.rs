@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     net::TcpListener,
     time::{Duration, Instant},
 };
@@ -72,7 +73,11 @@ fn attributes(of: &[KeyValue]) -> BTreeMap<String, String> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("a string takes it");
+    }
+    text
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,10 @@
-//! `postrider cursor list`.
+//! `postrider cursor list`, once or again and again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::{self, IsTerminal},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::Args;
@@ -13,11 +15,17 @@ use operate::{
     now,
 };
 
+use store::State;
+use tokio::time::{Instant, sleep_until};
+
 use crate::{
     config::Config,
     context::Context,
-    output::{Table, Tone, age, number, place, time, writer},
+    output::{Format, Table, Tone, age, colour_wanted, number, place, say, time, writer},
 };
+
+/// Begins a screen anew, at its top.
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
 #[derive(Args)]
 pub struct List {
@@ -27,16 +35,74 @@ pub struct List {
     /// Of targets that were removed, instead of those that are there
     #[arg(long)]
     removed: bool,
+    /// Print it again and again, every 2 seconds or as many as are given; as JSON one document a line
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = interval)]
+    watch: Option<Duration>,
+}
+
+/// Seconds between two looks.
+pub fn interval(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let shortest = Duration::from_millis(100);
+    seconds
+        .filter(|seconds| *seconds >= shortest)
+        .ok_or_else(|| "a number of seconds, at least 0.1, is needed".to_owned())
 }
 
 impl List {
     pub async fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let config = context.config()?;
         let state = context.state(&config).await?;
-        let (overview, mut lines) = cursors::list(&state, &context.caller(), self.removed).await?;
-        let measured = measure(context, &config, &overview, &mut lines, self.count).await;
-        context.output.print(&lines, || table(&lines, self.count, measured.as_ref(), now()))?;
-        Ok(ExitCode::SUCCESS)
+        let Some(every) = self.watch else {
+            let (lines, measured) = self.look(context, &config, &state).await?;
+            context.output.print(&lines, || table(&lines, self.count, measured.as_ref(), now()))?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        let mut seen = false;
+        loop {
+            let next = Instant::now() + every;
+            match self.look(context, &config, &state).await {
+                Ok((lines, measured)) => {
+                    seen = true;
+                    self.print_again(context, every, &lines, measured.as_ref())?;
+                }
+                Err(error) if seen => eprintln!("warning: {error:#}; this is tried again"),
+                Err(error) => return Err(error),
+            }
+            sleep_until(next).await;
+        }
+    }
+
+    async fn look(
+        &self,
+        context: &Context,
+        config: &Config,
+        state: &State,
+    ) -> anyhow::Result<(Vec<Line>, Option<Measured>)> {
+        let (overview, mut lines) = cursors::list(state, &context.caller(), self.removed).await?;
+        let measured = measure(context, config, &overview, &mut lines, self.count).await;
+        Ok((lines, measured))
+    }
+
+    /// On a terminal in the place of what was there before.
+    fn print_again(
+        &self,
+        context: &Context,
+        every: Duration,
+        lines: &[Line],
+        measured: Option<&Measured>,
+    ) -> anyhow::Result<()> {
+        let at = now();
+        let table = || table(lines, self.count, measured, at);
+        let terminal = io::stdout().is_terminal();
+        match context.output {
+            Format::Json => say(&format!("{}\n", serde_json::to_string(lines)?)),
+            Format::Table if terminal => {
+                let table = table().render(colour_wanted(terminal));
+                say(&format!("{CLEAR}every {}s, {}\n\n{table}", every.as_secs_f64(), time(at)))
+            }
+            Format::Table => say(&format!("{}\n", table().render(false))),
+        }
     }
 }
 
@@ -145,7 +211,8 @@ fn note_workers(table: &mut Table, lines: &[Line]) {
     }
 }
 
-fn left(events: Option<u64>) -> String {
+/// How many events are left.
+pub fn left(events: Option<u64>) -> String {
     match events {
         Some(COUNT_CAP..) => format!("{COUNT_CAP}+"),
         Some(events) => events.to_string(),

@@ -6,6 +6,8 @@ mod seek;
 mod show;
 mod skip;
 
+pub use list::{held, interval, left};
+
 use std::process::ExitCode;
 
 use clap::Subcommand;
