@@ -94,6 +94,7 @@ fn words(line: &str) -> Vec<String> {
                 word.get_or_insert_default();
             }
             (None, ' ') => words.extend(word.take()),
+            (None, ';') => words.extend(word.take().into_iter().chain([";".to_owned()])),
             _ => word.get_or_insert_default().push(c),
         }
     }

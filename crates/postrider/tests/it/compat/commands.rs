@@ -8,7 +8,7 @@ use crate::process::Place;
 use super::{pin, scene};
 
 /// Commands that print no JSON, or not one document.
-const WITHOUT: [&str; 5] = ["run", "demo", "listen", "completions", "man"];
+const WITHOUT: [&str; 6] = ["run", "demo", "listen", "completions", "man", "top"];
 
 /// Every command that does something, found by asking each for its help.
 pub fn leaves() -> BTreeSet<String> {

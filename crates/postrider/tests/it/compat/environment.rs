@@ -51,7 +51,7 @@ fn search(folder: &Path, names: &mut BTreeSet<String>) {
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).expect("sources are text");
             // What is read while it is compiled is nobody's to set.
-            let text = text.replace("env!(\"", "env!(");
+            let text = text.replace("env!(\"", "env!(\"-");
             let quoted = text.split('"').skip(1).step_by(2);
             let is_name = |text: &&str| {
                 let rest = text.strip_prefix("POSTRIDER_").unwrap_or_default();
