@@ -60,6 +60,26 @@ deploy *ARGS:
 release:
     scripts/release
 
+# The receivers of the guide, each with a daemon; behind it the names of some.
+receivers *ARGS:
+    scripts/test-receivers {{ARGS}}
+
+# The alert rules: each fires when it should, and only then.
+alerts:
+    scripts/test-alerts
+
+# The daemon behind PgBouncer.
+pooler:
+    scripts/test-pooler
+
+# The book, into target/book; mdBook is built once if it is not there.
+book:
+    scripts/test-book
+
+# Writes down anew what others rely on; then look at `git diff tests/compat`, and say it in the changelog.
+renew-pins:
+    POSTRIDER_RENEW_PINS=1 scripts/with-postgres cargo nextest run -p postrider -E 'test(compat::)'
+
 # Exactly what CI runs.
 ci:
     .ci/run
