@@ -21,6 +21,7 @@ mod console;
 mod health;
 mod healthcheck;
 mod house;
+mod in_force;
 mod jwks;
 mod listen;
 mod may;
@@ -143,6 +144,7 @@ fn routes(house: &House) -> axum::Router {
         .merge(health::metrics())
         .merge(console::routes())
         .merge(zitadel::router())
+        .layer(axum::middleware::from_fn_with_state(house.clone(), in_force::answered))
         .layer(axum::Extension(Arc::new(description)))
         .layer(axum::middleware::from_fn_with_state(house.clone(), auth::door));
     let before = health::routes().merge(jwks::routes()).merge(console::entrance());

@@ -20,6 +20,7 @@ mod figures;
 mod lease;
 mod ledger;
 mod limit;
+mod looks;
 mod options;
 mod page_size;
 mod resolve;

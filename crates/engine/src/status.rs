@@ -23,7 +23,10 @@ use prometheus_client::{
 };
 use store::Sweep;
 
-use crate::figures::{Figures, Standing};
+use crate::{
+    figures::{Figures, Standing},
+    looks::Looks,
+};
 
 /// Whether the daemon can do its work.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -102,6 +105,7 @@ pub struct Status {
     commit_seconds: Histogram,
     attempts_dropped: Counter,
     swept: Family<Swept, Counter>,
+    pub(crate) looks: Looks,
     seen: Mutex<Seen>,
 }
 
@@ -140,6 +144,7 @@ impl Default for Status {
             commit_seconds: call_seconds(),
             attempts_dropped: Counter::default(),
             swept: Family::default(),
+            looks: Looks::default(),
             seen: Mutex::default(),
         };
         status.register();
@@ -299,6 +304,12 @@ impl Status {
     /// So much was removed because it is kept no longer.
     pub(crate) fn swept(&self, what: Sweep, removed: u64) {
         self.swept.get_or_create(&Swept { what: what.as_str() }).inc_by(removed);
+    }
+
+    /// Waits until what was changed in the state before this call is in force in this daemon, if one runs here: the supervisor looks
+    /// at once. How long to wait for a state that is away is the caller's to say.
+    pub async fn changes_in_force(&self) {
+        self.looks.ask().await;
     }
 
     /// The databases are not reached yet, for this reason; an engine that runs knows better from then on.

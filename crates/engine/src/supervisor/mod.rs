@@ -325,6 +325,7 @@ impl Engine {
     ) -> Result<Worked, EngineError> {
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut asked = self.status.looks.looker();
         let mut away = false;
         loop {
             tokio::select! {
@@ -347,14 +348,17 @@ impl Engine {
                     }
                 },
                 _ = look.tick() => {}
+                () = asked.asked() => {}
                 () = crew.new_instances() => {}
             }
+            asked.begins();
             let looked = tokio::select! {
                 () = stop.cancelled() => return Ok(Worked::Stopped),
                 looked = crew.look(tasks) => looked,
             };
             match looked {
                 Ok(()) => {
+                    asked.done();
                     if std::mem::take(&mut away) {
                         self.status.state_readable();
                         info!(event = LogEvent::StateReadable.name(), "the state can be read again");

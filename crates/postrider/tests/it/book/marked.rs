@@ -5,8 +5,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 use super::{marked, pages};
 
 /// What the tests beside this one run.
-const RUN: [&str; 24] = [
+const RUN: [&str; 32] = [
+    "after-upgrade",
     "backup-state",
+    "created-paused",
     "custom-config",
     "custom-table",
     "explain",
@@ -20,13 +22,19 @@ const RUN: [&str; 24] = [
     "grants-welcome",
     "index-custom",
     "index-there",
+    "leaked-signing-key",
     "look-before",
     "migrate-as-owner",
     "pgbouncer",
     "refusals",
     "remove-all",
+    "remove-target",
     "restore-state",
     "roles",
+    "rotate-master",
+    "rotate-signing-key",
+    "rotate-web",
+    "seek-to-time",
     "sizes",
     "start-check",
     "start-config",

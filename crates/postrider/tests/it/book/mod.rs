@@ -3,6 +3,7 @@
 //! A fenced block whose first line ends with `test=NAME` is taken from the page by that name; whoever changes the page changes the
 //! test.
 
+mod acts;
 mod grants;
 mod links;
 mod marked;
@@ -12,9 +13,11 @@ mod restore;
 mod start;
 mod tables;
 
-use std::{fs, path::PathBuf};
+use std::{env, fs, path::PathBuf, process::Command};
 
-use test_support::PrivatePostgres;
+use test_support::{PROGRAMS, PrivatePostgres};
+
+use crate::proof::daemon::House;
 
 /// The folder of the book's pages.
 fn pages() -> PathBuf {
@@ -62,4 +65,21 @@ fn statements(sql: &str) -> Vec<String> {
 fn at(server: &PrivatePostgres) -> String {
     let url: url::Url = server.url().parse().expect("it is a URL");
     format!("@127.0.0.1:{}/", url.port().expect("with a port"))
+}
+
+/// Runs lines as a shell does, in the folder of the config; gives what they print. One that fails is the test's failure.
+fn shell(script: &str, house: &House) -> String {
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_postrider"));
+    let mut path = vec![binary.parent().expect("it is in a folder").to_owned()];
+    path.push(env::var_os(PROGRAMS).expect("scripts/with-postgres says where they are").into());
+    path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+    let done = Command::new("bash")
+        .args(["-euc", script])
+        .current_dir(house.folder())
+        .env("PATH", env::join_paths(path).expect("no folder has a colon"))
+        .output()
+        .expect("a shell runs");
+    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{script}\n{out}\n{err}");
+    out.into_owned()
 }

@@ -1,11 +1,9 @@
 //! `operations/restore.md`: a state that is older than the event store sends again, and skips nothing.
 
-use std::{env, path::PathBuf, process::Command};
-
 use domain::EventKey;
-use test_support::{PROGRAMS, PrivatePostgres, Receiver};
+use test_support::{PrivatePostgres, Receiver};
 
-use super::{at, block, statements};
+use super::{at, block, shell, statements};
 use crate::proof::{
     daemon::House,
     hands_scene::{ADDED, accepted_keys, all_arrive, assert_one_id_each, cursor_at, push},
@@ -15,20 +13,7 @@ const PAGE: &str = "operations/restore.md";
 
 /// Runs a block of the page in a shell.
 fn follow(name: &str, house: &House, server: &PrivatePostgres) -> String {
-    let script = block(PAGE, name).replace("@db/", &at(server));
-    let binary = PathBuf::from(env!("CARGO_BIN_EXE_postrider"));
-    let mut path = vec![binary.parent().expect("it is in a folder").to_owned()];
-    path.push(env::var_os(PROGRAMS).expect("scripts/with-postgres says where they are").into());
-    path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
-    let done = Command::new("bash")
-        .args(["-euc", &script])
-        .current_dir(house.folder())
-        .env("PATH", env::join_paths(path).expect("no folder has a colon"))
-        .output()
-        .expect("a shell runs");
-    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-    assert!(done.status.success(), "{script}\n{out}\n{err}");
-    out.into_owned()
+    shell(&block(PAGE, name).replace("@db/", &at(server)), house)
 }
 
 #[tokio::test(flavor = "multi_thread")]
