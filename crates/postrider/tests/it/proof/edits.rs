@@ -93,7 +93,7 @@ async fn a_rotated_key_signs_beside_the_new_one_until_its_end() {
     only.verify(std::slice::from_ref(&old)).expect_err("the old key signs no more");
     assert!(only.time >= end, "{} is before the end {end}", only.time);
     silent(&daemon, &[old.expose(), new.expose()]);
-    assert_eq!(daemon.log().matches("starting").count(), 1, "nobody restarted it");
+    assert_eq!(daemon.log().matches("event=\"daemon.starting\"").count(), 1, "nobody restarted it");
     assert_eq!(daemon.stop().await, 0);
 }
 

@@ -327,7 +327,7 @@ async fn definitions_that_are_applied_are_in_force_for_the_next_event() {
     let of_sessions = push(&database, "session.added", 4).await;
     all_arrive_within(IN_FORCE, &sessions, &of_sessions).await;
     assert_exact(&sessions, &of_sessions);
-    assert_eq!(daemon.log().matches("starting version").count(), 1);
+    assert_eq!(daemon.log().matches("event=\"daemon.starting\"").count(), 1);
     assert_eq!(daemon.stop().await, 0);
 }
 
