@@ -134,7 +134,9 @@ url = "sqlite:///var/lib/postrider/events.db"
 TOML
 as() { setpriv --reuid=${USER%:*} --regid=${USER#*:} --clear-groups env -i PATH=/usr/bin:/bin "$ENV" "$@"; }
 cd "$WORKDIR"
-as python3 -c "import sqlite3; sqlite3.connect('events.db').executescript(open('$EVENTS').read())"
+# Where everybody may read it, whoever the folder of the sources belongs to.
+install -m 0644 "$EVENTS" /tmp/events.sql
+as python3 -c "import sqlite3; sqlite3.connect('events.db').executescript(open('/tmp/events.sql').read())"
 as $ENTRYPOINT --version
 as $ENTRYPOINT $CMD >/tmp/log 2>&1 &
 becomes() { for _ in $(seq 150); do

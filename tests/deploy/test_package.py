@@ -96,9 +96,11 @@ quietly man -w postrider-cursor-seek
 cd /var/lib/postrider
 sed -i 's#^url_env = .*#url = "sqlite:///var/lib/postrider/events.db"#' /etc/postrider/postrider.toml
 as() { setpriv --reuid=postrider --regid=postrider --clear-groups env -u CARGO_HOME HOME=/ "$@"; }
+# Where everybody may read it, whoever the folder of the sources belongs to.
+install -m 0644 "EVENTS" /tmp/events.sql
 as python3 - <<'SQL'
 import sqlite3
-sqlite3.connect("events.db").executescript(open("EVENTS").read())
+sqlite3.connect("events.db").executescript(open("/tmp/events.sql").read())
 SQL
 $(sed -n 's/^ExecStart=//p' /lib/systemd/system/postrider.service | sed 's#^#as #') >/tmp/log 2>&1 &
 for _ in $(seq 100); do
