@@ -2,11 +2,14 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
-use crate::{process::Place, stored::stored};
+use crate::{
+    process::{Place, ask_to_stop},
+    stored::stored,
+};
 
 const KEY: &str = "a key of the test";
 
@@ -17,11 +20,6 @@ fn receiver(place: &Place) -> (Child, String) {
     let mut said = String::new();
     BufReader::new(child.stderr.take().expect("stderr is piped")).read_line(&mut said).expect("it says where");
     (child, said.trim().trim_start_matches("listening on ").to_owned())
-}
-
-fn ask_to_stop(child: &Child) {
-    let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill can be run");
-    assert!(status.success());
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod process;
 mod proof;
 mod receive;
 mod stored;
+mod terminal;
 mod traced;
 mod version;
 mod watched;

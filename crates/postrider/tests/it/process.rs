@@ -4,10 +4,14 @@ use std::{
     fs,
     io::Write,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a run came to.
 pub struct Done {
@@ -69,4 +73,23 @@ fn done(output: std::process::Output) -> Done {
         out: String::from_utf8(output.stdout).expect("output is text"),
         err: String::from_utf8(output.stderr).expect("errors are text"),
     }
+}
+
+/// Looks again and again until it is there, and panics with what was there instead when that takes too long.
+#[track_caller]
+pub fn wait_until<T>(mut look: impl FnMut() -> Result<T, String>) -> T {
+    let began = Instant::now();
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(instead) => assert!(began.elapsed() < PATIENCE, "{instead}"),
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// SIGTERM.
+pub fn ask_to_stop(child: &Child) {
+    let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill can be run");
+    assert!(status.success());
 }
