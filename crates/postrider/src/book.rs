@@ -1,36 +1,22 @@
 //! Every command that a page of the repository tells to type is one: its name, its subcommands and its flags, as clap knows them.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use clap::{ArgAction, Command};
+use test_support::{files_below, repository};
 
 use crate::cli;
 
-fn pages() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+/// The changelog is none of them: it tells also of what was.
+fn pages() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    // The changelog tells also of what was.
     for file in ["README.md", "config.example.toml"] {
-        found.push(root.join(file));
+        let path = repository().join(file);
+        let text = fs::read_to_string(&path).expect("a page can be read");
+        found.push((path, text));
     }
-    for folder in ["docs", "deploy"] {
-        collect(&root.join(folder), &mut found);
-    }
+    found.extend(["docs", "deploy"].iter().flat_map(|folder| files_below(&repository().join(folder), "md")));
     found
-}
-
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder can be read") {
-        let path = entry.expect("a folder can be read").path();
-        if path.is_dir() {
-            collect(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "md") {
-            found.push(path);
-        }
-    }
 }
 
 /// What a page tells to type: lines of its shell blocks, and code within its text, that begin with `postrider`.
@@ -159,8 +145,7 @@ fn takes_value(arg: &clap::Arg) -> bool {
 fn every_command_in_the_pages_is_one() {
     let mut seen = 0;
     let mut amiss = Vec::new();
-    for path in pages() {
-        let text = fs::read_to_string(&path).expect("it is text");
+    for (path, text) in pages() {
         for command in commands(&text) {
             seen += 1;
             amiss.extend(wrong(&command).map(|why| format!("{}: {why}", path.display())));

@@ -12,6 +12,7 @@
 //! - [`Account`]: whether what arrived is what had to.
 //! - [`run_sql`] and [`texts`] do something to either database behind everybody's back; [`create_state`] makes a state as an
 //!   earlier version had it.
+//! - [`sources`] and [`files_below`]: what the repository itself says, for tests of documentation and of names.
 //! - [`eventually`]: waiting for something by looking at it.
 //!
 //! Everything panics with a sentence when it cannot do its work: a test that cannot be run has failed.
@@ -30,6 +31,7 @@ mod port;
 mod proxy;
 mod raw;
 mod receiver;
+mod repository;
 mod server;
 mod zitadel;
 
@@ -44,5 +46,6 @@ pub use load::{Load, SEED, Shape};
 pub use proxy::{Proxy, ProxyMode};
 pub use raw::{create_state, run_sql, texts};
 pub use receiver::{Behaviour, Receiver, Script, every_nth, first};
+pub use repository::{files_below, repository, sources};
 pub use server::{PROGRAMS, PrivatePostgres};
 pub use zitadel::{Push, Stamp, Written};

@@ -3,17 +3,20 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
-    process::Command,
 };
 
 use domain::LogEvent;
 use serde_json::Value;
+use test_support::sources;
 
-use crate::stored::stored;
+use crate::{
+    process::{Place, ask_to_stop, wait_until},
+    stored::stored,
+    terminal::Terminal,
+};
 
-/// The crates that a daemon is made of.
-const CRATES: [&str; 7] = ["domain", "store", "webhook", "engine", "operate", "admin", "postrider"];
+/// The last line of a start.
+const STARTED: &str = "courier.started";
 
 fn documented() -> BTreeMap<String, String> {
     let rows =
@@ -29,26 +32,10 @@ fn documented() -> BTreeMap<String, String> {
     .collect()
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("the sources are there") {
-        let path = entry.expect("it can be listed").path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 /// Which levels each name is logged at, as the code says.
 fn in_code() -> BTreeMap<String, BTreeSet<String>> {
-    let mut files = Vec::new();
-    for name in CRATES {
-        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src"), &mut files);
-    }
     let mut levels: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for file in files {
-        let text = fs::read_to_string(&file).expect("a source is text");
+    for (file, text) in sources() {
         for level in ["info", "warn", "error"] {
             for (at, called) in text.match_indices(&format!("{level}!(")) {
                 if text[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_') {
@@ -90,19 +77,24 @@ fn every_line_that_is_logged_has_a_name_and_every_name_is_documented_with_its_le
     );
 }
 
+/// What a daemon writes that is started with these arguments, and stopped once its courier runs.
+fn log(place: &Place, arguments: &[&str]) -> String {
+    let file = place.path().join("log");
+    let to = || fs::File::options().append(true).open(&file).expect("the log is there");
+    fs::write(&file, "").expect("a file can be made");
+    let mut daemon = place.command(arguments).stdout(to()).stderr(to()).spawn().expect("the binary can be run");
+    let read = || fs::read_to_string(&file).expect("the log is text");
+    wait_until(|| if read().contains(STARTED) { Ok(()) } else { Err(read()) });
+    ask_to_stop(&daemon);
+    assert_eq!(daemon.wait().expect("it is our child").code(), Some(0), "{}", read());
+    read()
+}
+
 #[test]
 fn lines_are_json_where_nobody_reads_them_and_text_on_a_terminal() {
     let place = stored(1);
     place.write("postrider.toml", "[event_store]\nurl = \"sqlite://events.db\"\n[admin]\nlisten = \"127.0.0.1:0\"\n");
-    let run = |command: &str| {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", command]).current_dir(place.path()).env_clear();
-        shell.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        let done = shell.output().expect("a shell can be run");
-        String::from_utf8([&done.stdout[..], &done.stderr[..]].concat()).expect("the log is text")
-    };
-    let binary = env!("CARGO_BIN_EXE_postrider");
-    let piped = run(&format!("timeout -s TERM 2 {binary} run"));
+    let piped = log(&place, &["run"]);
     let lines: Vec<Value> = piped
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("no JSON ({error}): {line}")))
@@ -110,12 +102,15 @@ fn lines_are_json_where_nobody_reads_them_and_text_on_a_terminal() {
     let names: Vec<_> = lines.iter().map(|line| line["event"].as_str().expect("each has a name")).collect();
     assert_eq!((names.first(), names.last()), (Some(&"daemon.starting"), Some(&"daemon.stopped")), "{piped}");
     // The name of a target and not that of a module.
-    let courier = lines.iter().find(|line| line["event"] == "courier.started").expect("there is a target");
+    let courier = lines.iter().find(|line| line["event"] == STARTED).expect("there is a target");
     assert_eq!((&courier["target"], &courier["instance"]), (&"demo".into(), &"demo".into()), "{piped}");
-    let on_a_terminal = run(&format!("script -qec 'timeout -s TERM 2 {binary} run' /dev/null"));
+    let terminal = Terminal::begin(&place, "run");
+    terminal.shows(STARTED);
+    terminal.ask_to_stop();
+    let on_a_terminal = terminal.ended();
     let plain = on_a_terminal.replace("\u{1b}[3m", "").replace("\u{1b}[2m", "").replace("\u{1b}[0m", "");
     assert!(plain.contains("starting event=\"daemon.starting\""), "{on_a_terminal}");
     assert!(!on_a_terminal.lines().any(|line| line.starts_with('{')), "{on_a_terminal}");
-    let asked_for = run(&format!("timeout -s TERM 2 {binary} run --log-format text"));
+    let asked_for = log(&place, &["run", "--log-format", "text"]);
     assert!(asked_for.contains(" INFO ") && !asked_for.starts_with('{'), "{asked_for}");
 }

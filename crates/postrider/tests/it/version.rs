@@ -3,19 +3,11 @@
 #[path = "../../build/commit.rs"]
 mod commit;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 use tempfile::TempDir;
 
 use crate::process::Place;
-
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 /// Runs git in a folder, as nobody in particular.
 fn git(folder: &Path, arguments: &[&str]) -> String {
@@ -54,7 +46,7 @@ fn the_version_names_the_commit_that_the_binary_is_made_of() {
     let said = Place::new().run(&["--version"]).out;
     // Where the commit is said from outside, or there is none, the binary was built knowing the same.
     let commit = option_env!("POSTRIDER_COMMIT").filter(|said| !said.is_empty()).map(str::to_owned);
-    let commit = commit.or_else(|| found(&workspace()));
+    let commit = commit.or_else(|| found(&test_support::repository()));
     let commit = commit.map_or("of no known commit".to_owned(), |commit| commit[..commit::SHOWN].to_owned());
     assert_eq!(said, format!("postrider {} ({commit})\n", env!("CARGO_PKG_VERSION")));
 }

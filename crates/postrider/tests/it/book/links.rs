@@ -6,25 +6,24 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use test_support::{files_below, repository};
+
 use super::{page, pages};
 
 /// Not ours, or made.
-const ELSEWHERE: [&str; 4] = ["target", "node_modules", ".git", "fuzz"];
+const ELSEWHERE: [&str; 3] = ["target", ".git", "fuzz"];
 
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("it is there")
-}
-
-fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder can be read") {
-        let path = entry.expect("a folder can be read").path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if path.is_dir() && !ELSEWHERE.contains(&name) {
-            markdown(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "md") {
-            found.push(path);
-        }
-    }
+/// Every page of the repository, with its text.
+fn everywhere() -> Vec<(PathBuf, String)> {
+    let folders = fs::read_dir(repository()).expect("a folder can be read").map(|entry| entry.expect("it can").path());
+    let ours = folders.filter(|path| path.is_dir() && !ELSEWHERE.iter().any(|name| path.ends_with(name)));
+    let mut pages: Vec<_> = ours.flat_map(|folder| files_below(&folder, "md")).collect();
+    pages.extend(["README.md", "CHANGELOG.md"].map(|name| {
+        let path = repository().join(name);
+        let text = fs::read_to_string(&path).expect("it is text");
+        (path, text)
+    }));
+    pages
 }
 
 /// The text without fenced blocks and code spans.
@@ -81,11 +80,9 @@ fn broken(path: &Path, text: &str) -> Vec<String> {
 
 #[test]
 fn every_relative_link_leads_somewhere() {
-    let mut pages = Vec::new();
-    markdown(&repository(), &mut pages);
-    assert!(pages.len() > 20, "{pages:?}");
-    let wrong: Vec<_> =
-        pages.iter().flat_map(|path| broken(path, &fs::read_to_string(path).expect("it is text"))).collect();
+    let pages = everywhere();
+    assert!(pages.len() > 20, "{}", pages.len());
+    let wrong: Vec<_> = pages.iter().flat_map(|(path, text)| broken(path, text)).collect();
     assert_eq!(wrong, Vec::<String>::new());
 }
 
@@ -100,10 +97,8 @@ fn a_link_that_leads_nowhere_is_found() {
 
 #[test]
 fn every_page_of_the_book_is_in_its_summary_once() {
-    let mut there = Vec::new();
-    markdown(&pages(), &mut there);
-    let there: BTreeSet<_> = (there.iter())
-        .map(|path| path.strip_prefix(pages()).expect("it is in the book").to_string_lossy().into_owned())
+    let there: BTreeSet<_> = (files_below(&pages(), "md").iter())
+        .map(|(path, _)| path.strip_prefix(pages()).expect("it is in the book").to_string_lossy().into_owned())
         .filter(|name| name != "SUMMARY.md")
         .collect();
     let summary = links(&page("SUMMARY.md"));
@@ -114,11 +109,8 @@ fn every_page_of_the_book_is_in_its_summary_once() {
 /// A page that leaves the book for the repository is a dead link once the book is published.
 #[test]
 fn no_link_of_the_book_leaves_it() {
-    let mut there = Vec::new();
-    markdown(&pages(), &mut there);
     let book = pages().canonicalize().expect("it is there");
-    for path in there {
-        let text = fs::read_to_string(&path).expect("it is text");
+    for (path, text) in files_below(&pages(), "md") {
         for link in links(&text).iter().filter(|link| !link.contains("://") && !link.starts_with('#')) {
             let file = link.split('#').next().unwrap_or_default();
             let to = path.parent().expect("it is in a folder").join(file).canonicalize();

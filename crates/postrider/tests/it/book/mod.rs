@@ -15,13 +15,13 @@ mod tables;
 
 use std::{env, fs, path::PathBuf, process::Command};
 
-use test_support::{PROGRAMS, PrivatePostgres};
+use test_support::{PROGRAMS, PrivatePostgres, repository};
 
 use crate::proof::daemon::House;
 
 /// The folder of the book's pages.
 fn pages() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/src")
+    repository().join("docs/src")
 }
 
 /// The text of a page.

@@ -1,8 +1,8 @@
 //! `start.md` and `custom-stores.md`: what a first reader copies.
 
-use std::{fs, path::Path};
+use std::fs;
 
-use test_support::{PrivatePostgres, Receiver, TestDatabase};
+use test_support::{PrivatePostgres, Receiver, TestDatabase, repository};
 
 use super::{at, block, statements};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 fn shipped(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).expect("it is in the repository")
+    fs::read_to_string(repository().join(path)).expect("it is in the repository")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,9 @@
 //! The names of environment variables: one for every key of the config, and those that the program reads besides.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs};
 
 use serde_json::Value;
+use test_support::sources;
 
 use crate::{process::Place, stored};
 
@@ -37,29 +38,17 @@ fn every_key_is_read_from_the_variable_that_it_was_read_from() {
 /// Names of ours that stand in the sources as a whole text.
 fn named_in_the_sources() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for krate in ["domain", "store", "webhook", "engine", "operate", "admin", "postrider"] {
-        search(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(krate).join("src"), &mut names);
+    for (_, text) in sources() {
+        // What is read while it is compiled is nobody's to set.
+        let text = text.replace("env!(\"", "env!(\"-");
+        let quoted = text.split('"').skip(1).step_by(2);
+        let is_name = |text: &&str| {
+            let rest = text.strip_prefix("POSTRIDER_").unwrap_or_default();
+            !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+        };
+        names.extend(quoted.filter(is_name).map(str::to_owned));
     }
     names
-}
-
-fn search(folder: &Path, names: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(folder).expect("the sources are there") {
-        let path = entry.expect("a folder can be read").path();
-        if path.is_dir() {
-            search(&path, names);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).expect("sources are text");
-            // What is read while it is compiled is nobody's to set.
-            let text = text.replace("env!(\"", "env!(\"-");
-            let quoted = text.split('"').skip(1).step_by(2);
-            let is_name = |text: &&str| {
-                let rest = text.strip_prefix("POSTRIDER_").unwrap_or_default();
-                !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
-            };
-            names.extend(quoted.filter(is_name).map(str::to_owned));
-        }
-    }
 }
 
 #[test]

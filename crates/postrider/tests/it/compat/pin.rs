@@ -3,13 +3,14 @@
 use std::{env, fs, path::PathBuf};
 
 use similar::TextDiff;
+use test_support::repository;
 
 /// Set, it writes what was found instead of comparing it.
 const RENEW: &str = "POSTRIDER_RENEW_PINS";
 
 /// The folder of the pins.
 pub fn folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/compat"))
+    repository().join("tests/compat")
 }
 
 /// Whether pins are to be written instead of compared.
