@@ -83,13 +83,9 @@ fn assert_is_there(page: &Page, expression: &str, shown: &BTreeSet<String>) {
 async fn page() -> Page {
     let database = TestDatabase::create_icu().await;
     database.zitadel().await;
-    let receiver = Receiver::start(
-        |_, arrival| {
-            if arrival.key().aggregate_id.as_str() == "bad" { 500.into() } else { 200.into() }
-        },
-    );
+    let receiver = Receiver::refusing("bad");
     let mut house = House::new(&database.url());
-    house.set("listen = \"\"", "listen = \"127.0.0.1:0\"\nopen_metrics = true");
+    house.show_figures();
     house.target("crm", &receiver, "");
     house.execution("{ all = true }", &["crm"]);
     let push = |user: &str| Push::to("user", user).event("user.human.added");

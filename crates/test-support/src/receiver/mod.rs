@@ -55,6 +55,16 @@ impl Receiver {
         Self::start(|_, _| Behaviour::from(200))
     }
 
+    /// An endpoint that accepts everything but what is about one aggregate.
+    #[must_use]
+    pub fn refusing(aggregate_id: &'static str) -> Self {
+        Self::start(
+            move |_, arrival| {
+                if arrival.key().aggregate_id.as_str() == aggregate_id { 500.into() } else { 200.into() }
+            },
+        )
+    }
+
     /// An endpoint that behaves as `script` says for each request.
     #[must_use]
     pub fn start(script: impl Fn(usize, &Arrival) -> Behaviour + Send + Sync + 'static) -> Self {

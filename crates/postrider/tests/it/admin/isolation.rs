@@ -29,9 +29,7 @@ async fn everything(scene: &Scene) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_refuses_a_stranger_and_changes_nothing() {
     on_both("[delivery]\nlog = \"all\"\n", async |scene| {
-        let receiver = Receiver::start(|_, arrival| {
-            if arrival.key().aggregate_id.as_str() == "bad" { 500.into() } else { 200.into() }
-        });
+        let receiver = Receiver::refusing("bad");
         let owner = scene.token(&["--name", "one", "--role", "admin", "--instance", "one"]);
         let stranger = scene.token(&["--name", "two", "--role", "admin", "--instance", "two"]);
         let body = json!({ "settings": { "name": "crm", "endpoint": receiver.url() }, "start": "beginning", "paused": true });

@@ -78,7 +78,6 @@ async fn what_the_pages_tell_to_type_does_what_they_say() {
     // Failover: from a time on everything is sent again.
     cursor_at(&house, "crm", &sealed[0]).await;
     let before = cursor(&house, "crm")["event_date"].as_str().expect("it has had an event").to_owned();
-    tokio::time::sleep(Duration::from_millis(1100)).await;
     let again = push(&events, ADDED, 2).await;
     all_arrive(&receiver, &again).await;
     cursor_at(&house, "crm", &again[1]).await;

@@ -76,7 +76,7 @@ async fn every_figure_is_in_the_reference_and_no_other() {
             |_, arrival| if arrival.key().aggregate_id.as_str().starts_with("bad") { 500.into() } else { 200.into() },
         );
     let mut house = House::new(&database.url());
-    house.set("listen = \"\"", "listen = \"127.0.0.1:0\"\nopen_metrics = true");
+    house.show_figures();
     house.target("crm", &receiver, "");
     house.execution("{ all = true }", &["crm"]);
     push(&database, ADDED, 3).await;

@@ -42,7 +42,7 @@ async fn figures_have_the_names_types_and_labels_that_they_had() {
     database.zitadel().await;
     let receiver = Receiver::start(|number, _| if number == 0 { Behaviour::from(400) } else { 200.into() });
     let mut house = House::new(&database.url());
-    house.set("listen = \"\"", "listen = \"127.0.0.1:0\"\nopen_metrics = true");
+    house.show_figures();
     house.add("max_failure_count = 1");
     house.target("crm", &receiver, "");
     house.execution("{ all = true }", &["crm"]);

@@ -22,13 +22,9 @@ async fn scene(receiver: &Receiver, projection: &str) -> (TestDatabase, House) {
     (database, house)
 }
 
-fn refuses_bad() -> Receiver {
-    Receiver::start(|_, arrival| if arrival.key().aggregate_id.as_str() == "bad" { 500.into() } else { 200.into() })
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_are_counted_on_after_a_kill() {
-    let receiver = refuses_bad();
+    let receiver = Receiver::refusing("bad");
     let (_database, mut house) = scene(&receiver, "").await;
     house.set("retry_failed_after = \"50ms\"\nmax_retry_interval = \"200ms\"", "retry_failed_after = \"1s\"");
     let daemon = house.start();
@@ -45,7 +41,7 @@ async fn failures_are_counted_on_after_a_kill() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_halted_stays_so_after_a_kill_and_no_call_is_made() {
-    let receiver = refuses_bad();
+    let receiver = Receiver::refusing("bad");
     let (_database, house) = scene(&receiver, "on_exhausted = \"halt\"\nmax_failure_count = 2").await;
     let daemon = house.start();
     in_state(&house, "crm", "halted").await;
@@ -67,7 +63,7 @@ async fn what_was_halted_stays_so_after_a_kill_and_no_call_is_made() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_operator_asked_for_is_done_after_a_kill() {
-    let receiver = refuses_bad();
+    let receiver = Receiver::refusing("bad");
     let (database, house) = scene(&receiver, "max_failure_count = 1").await;
     let daemon = house.start();
     failed_are(&house, &[("bad", "parked", 1)]).await;

@@ -44,6 +44,11 @@ impl House {
         self.config.push('\n');
     }
 
+    /// Lets the daemon listen, and show its metrics to everybody.
+    pub fn show_figures(&mut self) {
+        self.set("listen = \"\"", "listen = \"127.0.0.1:0\"\nopen_metrics = true");
+    }
+
     /// A target at a receiver, from the beginning, with more lines of TOML.
     pub fn target(&mut self, name: &str, receiver: &Receiver, more: &str) {
         writeln!(

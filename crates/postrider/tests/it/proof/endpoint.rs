@@ -75,7 +75,7 @@ async fn an_endpoint_behind_a_broken_gateway_is_waited_for_and_nothing_counted()
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_is_refused_is_parked_after_five_calls_and_the_rest_delivered() {
     let database = zitadel().await;
-    let receiver = Receiver::start(|_, arrival| if of(arrival) == "bad" { 500.into() } else { 200.into() });
+    let receiver = Receiver::refusing("bad");
     let house = house(&database, &receiver);
     let mut written = push(&database, ADDED, 10).await;
     let bad = push_to(&database, "bad", ADDED).await;

@@ -2,36 +2,17 @@
 
 use std::time::Duration;
 
-use test_support::{PrivatePostgres, Receiver, eventually};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use test_support::{PrivatePostgres, Receiver, ask, eventually};
 
 use super::{
-    daemon::{Daemon, House},
+    daemon::House,
     hands_scene::{ADDED, all_arrive, failed_are, push, push_to},
 };
+use crate::admin::scene::address;
 
 /// The status and the body of a GET.
 async fn get(address: &str, path: &str) -> Option<(u16, String)> {
-    let mut stream = TcpStream::connect(address).await.ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
-}
-
-/// Where the daemon says that it listens.
-async fn address(daemon: &Daemon) -> String {
-    eventually("the daemon says where it listens", async || {
-        let log = daemon.log();
-        let line = log.lines().find(|line| line.contains("health and metrics are here"))?;
-        Some(line.split("address=").nth(1)?.split_whitespace().next()?.to_owned())
-    })
-    .await
+    ask(address, &format!("GET {path}"), &[], "").await.map(|answer| (answer.status, answer.body))
 }
 
 /// The value of a figure, by the beginning of its line.
@@ -44,13 +25,9 @@ async fn health_readiness_and_figures_say_how_things_stand() {
     let mut server = PrivatePostgres::start().await;
     let database = server.database().await;
     database.zitadel().await;
-    let receiver = Receiver::start(
-        |_, arrival| {
-            if arrival.key().aggregate_id.as_str() == "bad" { 500.into() } else { 200.into() }
-        },
-    );
+    let receiver = Receiver::refusing("bad");
     let mut house = House::new(&database.url());
-    house.set("listen = \"\"", "listen = \"127.0.0.1:0\"\nopen_metrics = true");
+    house.show_figures();
     house.target("crm", &receiver, "");
     house.execution("{ all = true }", &["crm"]);
     let written = push(&database, ADDED, 20).await;
@@ -121,7 +98,7 @@ async fn a_daemon_that_has_no_targets_is_ready_and_takes_over() {
     house.execution("{ all = true }", &["crm"]);
     let first = house.start();
     first.says("this daemon has joined").await;
-    house.set("listen = \"\"", "listen = \"127.0.0.1:0\"\nopen_metrics = true");
+    house.show_figures();
     let second = house.start();
     let address = address(&second).await;
     let leads = async || figure(&get(&address, "/metrics").await?.1, "postrider_leads ");
