@@ -148,16 +148,17 @@ pub struct Last {
 }
 
 /// The events of these targets that failed last, at most so many of each, and none in the status `but`. Targets without any are
-/// left out.
+/// left out, and so are those that are not the caller's to see.
 pub async fn last(
     targets: &[&Target],
     but: Option<FailedStatus>,
     most: u32,
+    caller: &Caller,
     state: &State,
 ) -> Result<HashMap<TargetId, Last>, OperateError> {
     let mut found = HashMap::new();
     let counts = state.failed_counts().await?;
-    for target in targets {
+    for target in targets.iter().filter(|target| caller.sees(target)) {
         let of_it = || {
             let is_it = |count: &&FailedCount| count.target == target.id && Some(count.status) != but;
             counts.iter().filter(is_it)

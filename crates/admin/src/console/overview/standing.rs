@@ -45,7 +45,7 @@ pub(super) async fn standings(visit: &Visit) -> Result<(Vec<Standing>, Measured)
     let troubled = |target: &&Target| standings.iter().any(|standing| standing.id == target.id && standing.failed > 0);
     let troubled: Vec<&Target> = overview.known.targets().filter(troubled).take(TROUBLED).collect();
     if !troubled.is_empty() {
-        let mut last = failed::last(&troubled, Some(FailedStatus::Interrupted), 1, &operator.state).await?;
+        let mut last = failed::last(&troubled, Some(FailedStatus::Interrupted), 1, caller, &operator.state).await?;
         for standing in &mut standings {
             let last = last.remove(&standing.id);
             standing.failure = last.and_then(|last| Some((last.lines.into_iter().next()?.error, last.since)));

@@ -28,7 +28,7 @@ use super::{
 const MOST: u32 = 100;
 
 pub(super) async fn part(visit: &Visit, target: &Target) -> Result<Markup, Trouble> {
-    let last = failed::last(&[target], None, MOST, &visit.operator.state).await?.remove(&target.id);
+    let last = failed::last(&[target], None, MOST, visit.caller(), &visit.operator.state).await?.remove(&target.id);
     let (count, parked) = last.as_ref().map_or((0, 0), |last| (last.count, last.parked));
     let (lines, now) = (last.map(|last| last.lines).unwrap_or_default(), operate::now());
     let acts = visit.who.may(Role::Operator);
