@@ -5,7 +5,6 @@
 //! on `CLOCK_BOOTTIME` from *before* a renewal was asked for, so that it believes in its lease for no longer than the
 //! database does: a process that was frozen finds its lease over before it sends anything.
 
-use domain::LogEvent;
 use std::{
     sync::{
         Arc,
@@ -14,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use domain::LogEvent;
 use store::{Session, State};
 use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;

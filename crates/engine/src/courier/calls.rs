@@ -1,10 +1,9 @@
 //! One call: made, measured, told.
 
-use domain::LogEvent;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use domain::{
-    CursorState, InstanceId, Outcome, Target, TargetKind,
+    CursorState, InstanceId, LogEvent, Outcome, Target, TargetKind,
     window::{Send, Ticket, Window},
 };
 use tokio::task::{JoinError, JoinSet};

@@ -4,25 +4,37 @@
 use super::{State, database::Backend, row};
 use crate::StoreError;
 
-/// Names come back quoted, as they are written into a GRANT. What a daemon does with a table is reading and writing; sqlx's list
-/// of migrations is only read by it. `lacking_read` and `lacking` name one table and say how many there are.
-const RIGHTS: &str = "SELECT quote_ident(current_user)::text AS role, quote_ident(current_database())::text AS database,
+/// One table on which some of these rights are lacking, which, and how many more there are; sqlx's list of migrations is only
+/// read by a daemon.
+macro_rules! lacking {
+    ($rights:literal) => {
+        concat!(
+            "(SELECT string_agg(DISTINCT r.priv, ', ') || ' on ' || min(c.relname)
+                || CASE WHEN count(DISTINCT c.oid) > 1 THEN ' and ' || count(DISTINCT c.oid) - 1 || ' more' ELSE '' END
+            FROM pg_catalog.pg_class c CROSS JOIN unnest(ARRAY[",
+            $rights,
+            "]) r (priv)
+            WHERE c.relnamespace = n.oid AND c.relkind = 'r' AND NOT has_table_privilege(c.oid, r.priv)
+                AND (r.priv = 'SELECT' OR c.relname <> '_sqlx_migrations'))::text"
+        )
+    };
+}
+
+/// Names come back quoted, as they are written into a GRANT. What a daemon does with a table is reading and writing.
+const RIGHTS: &str = concat!(
+    "SELECT quote_ident(current_user)::text AS role, quote_ident(current_database())::text AS database,
         has_database_privilege(current_database(), 'CREATE')::int::bigint AS create_schema,
         (n.oid IS NOT NULL)::int::bigint AS there,
         coalesce(has_schema_privilege(n.oid, 'USAGE'), false)::int::bigint AS enter,
         coalesce(has_schema_privilege(n.oid, 'CREATE'), false)::int::bigint AS create_table,
         (SELECT quote_ident(pg_get_userbyid(min(c.relowner::bigint)::oid)) FROM pg_catalog.pg_class c
-            WHERE c.relnamespace = n.oid AND c.relkind = 'r' AND NOT pg_has_role(c.relowner, 'USAGE'))::text AS owner,
-        (SELECT string_agg(DISTINCT r.priv, ', ') || ' on ' || min(c.relname)
-                || CASE WHEN count(DISTINCT c.oid) > 1 THEN ' and ' || count(DISTINCT c.oid) - 1 || ' more' ELSE '' END
-            FROM pg_catalog.pg_class c CROSS JOIN unnest(ARRAY['SELECT']) r (priv)
-            WHERE c.relnamespace = n.oid AND c.relkind = 'r' AND NOT has_table_privilege(c.oid, r.priv))::text AS lacking_read,
-        (SELECT string_agg(DISTINCT r.priv, ', ') || ' on ' || min(c.relname)
-                || CASE WHEN count(DISTINCT c.oid) > 1 THEN ' and ' || count(DISTINCT c.oid) - 1 || ' more' ELSE '' END
-            FROM pg_catalog.pg_class c CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) r (priv)
-            WHERE c.relnamespace = n.oid AND c.relkind = 'r' AND NOT has_table_privilege(c.oid, r.priv)
-                AND (r.priv = 'SELECT' OR c.relname <> '_sqlx_migrations'))::text AS lacking
-    FROM (SELECT 1) one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'postrider'";
+            WHERE c.relnamespace = n.oid AND c.relkind = 'r' AND NOT pg_has_role(c.relowner, 'USAGE'))::text AS owner, ",
+    lacking!("'SELECT'"),
+    " AS lacking_read, ",
+    lacking!("'SELECT', 'INSERT', 'UPDATE', 'DELETE'"),
+    " AS lacking
+    FROM (SELECT 1) one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'postrider'"
+);
 
 /// What somebody is about to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

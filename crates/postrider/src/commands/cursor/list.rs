@@ -14,7 +14,6 @@ use operate::{
     cursors::{self, Line, Measured, Overview},
     now,
 };
-
 use store::State;
 use tokio::time::{Instant, sleep_until};
 
