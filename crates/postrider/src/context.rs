@@ -7,10 +7,10 @@ use operate::Caller;
 use store::{EventStore, State};
 
 use crate::{
-    commands::run::here,
     config::{Config, ConfigError, Sources},
     connect,
     output::Format,
+    worker,
 };
 
 /// See the module.
@@ -56,7 +56,7 @@ impl Context {
         set("POSTRIDER_ACTOR").unwrap_or_else(|| {
             // Who asked sudo is who acts.
             let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| set(name));
-            format!("{}@{}", user.as_deref().unwrap_or("unknown"), here().host)
+            format!("{}@{}", user.as_deref().unwrap_or("unknown"), worker::here().host)
         })
     }
 }

@@ -14,6 +14,8 @@ mod failure;
 mod logging;
 mod manager;
 mod output;
+mod signals;
+mod worker;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,6 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::run::until_stopped;
 use crate::{
     config::LogFormat,
     context::Context,
@@ -14,6 +13,7 @@ use crate::{
     failure::FAILED,
     logging,
     output::{colour_wanted, say},
+    signals::until_stopped,
 };
 
 #[derive(Args)]

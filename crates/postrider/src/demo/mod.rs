@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use webhook::{Deliverer, DeliveryOptions};
 
-use crate::commands::run::{here, worker};
+use crate::worker;
 use receivers::Receivers;
 use show::Show;
 use stage::Stage;
@@ -41,8 +41,13 @@ pub async fn play(play: Play, folder: &Path, kept: bool, stop: CancellationToken
     let stage = Stage::set(folder, &receivers, kept).await?;
     let loopback = vec!["127.0.0.1".parse().expect("an address is an exception")];
     let deliverer = Deliverer::new(&DeliveryOptions { egress: loopback, ..DeliveryOptions::default() })?;
-    let parts =
-        Parts { events: stage.events.clone(), state: stage.state.clone(), deliverer, worker: worker(), info: here() };
+    let parts = Parts {
+        events: stage.events.clone(),
+        state: stage.state.clone(),
+        deliverer,
+        worker: worker::id(),
+        info: worker::here(),
+    };
     // Impatient, so that a short play shows retries and the end of a hold.
     let mut options = Options { retry_failed_after: Duration::from_millis(20), ..Options::default() };
     options.policy.max_retry_interval = Duration::from_secs(1);

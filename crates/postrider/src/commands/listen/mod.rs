@@ -23,10 +23,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::received::{Journal, Received};
-use super::{run::until_stopped, verify::Keys};
+use super::verify::Keys;
 use crate::{
     context::Context,
     output::{Format, say},
+    signals::until_stopped,
 };
 
 #[derive(Args)]
