@@ -20,23 +20,13 @@ use super::{
     EngineError, definitions,
     places::{self, Place},
     share::Share,
+    tasks::{Ended, Task},
 };
 use crate::{
     courier::{Courier, Shared},
     feeds::Feeds,
     tail::Sight,
 };
-
-/// A task of the daemon, by what it was when it ended.
-pub(super) enum Task {
-    Courier(Place),
-    Tail,
-    Ledger,
-    Attempts,
-    Sweeper,
-    Traces,
-    Keeper,
-}
 
 /// One courier, as its supervisor knows it.
 struct Member {
@@ -57,6 +47,7 @@ pub(super) struct Crew {
     shared: Arc<Shared>,
     feeds: Feeds,
     sight: Sight,
+    /// Of all couriers.
     stop: CancellationToken,
     definitions: Definitions,
     share: Share,
@@ -70,19 +61,12 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    pub fn new(
-        shared: Arc<Shared>,
-        feeds: Feeds,
-        sight: Sight,
-        stop: CancellationToken,
-        definitions: Definitions,
-        share: Share,
-    ) -> Self {
+    pub fn new(shared: Arc<Shared>, feeds: Feeds, sight: Sight, definitions: Definitions, share: Share) -> Self {
         Self {
             shared,
             feeds,
             sight,
-            stop,
+            stop: CancellationToken::new(),
             definitions,
             share,
             revision: None,
@@ -166,22 +150,13 @@ impl Crew {
                     continue;
                 }
             };
-            match ended {
-                Some(Ok(Task::Courier(place))) => {
+            let Some(joined) = ended else { break };
+            match Task::ended(joined)? {
+                Ended::Courier(place) => {
                     self.left(&place);
                 }
-                // The session was ended by another: what it claimed is fenced, and there is nothing to do about it any more.
-                Some(Ok(Task::Keeper)) => {}
-                Some(Ok(Task::Tail)) => return Err(EngineError::TaskEnded("tail")),
-                Some(Ok(Task::Ledger)) => return Err(EngineError::TaskEnded("ledger")),
-                Some(Ok(Task::Attempts)) => return Err(EngineError::TaskEnded("log of attempts")),
-                Some(Ok(Task::Traces)) => return Err(EngineError::TaskEnded("sender of traces")),
-                Some(Ok(Task::Sweeper)) => return Err(EngineError::TaskEnded("sweeper")),
-                Some(Err(panic)) => {
-                    error!(event = LogEvent::TaskBroken.name(), %panic, "a task broke down");
-                    return Err(EngineError::TaskEnded("task that broke down"));
-                }
-                None => break,
+                // What the session claimed is fenced, and there is nothing to do about it any more.
+                Ended::Keeper => {}
             }
         }
         self.shared.deliverer.finish().await;

@@ -3,33 +3,40 @@
 //! No task is detached: each ends through its token, and one that ends without having been asked stops the daemon with an
 //! error. Several times a second it asks whether definitions changed, an operator acted, or another daemon came or went;
 //! what it finds reaches the couriers without a restart.
+//!
+//! The parts: [`joining`] is how a daemon begins and leaves; [`tasks`] are what it runs; [`crew`] has the couriers that its
+//! [`share`] of the targets asks for.
 
 mod crew;
 mod definitions;
+mod joining;
 mod places;
 mod share;
 mod spread;
+mod tasks;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use domain::{DefinitionError, Definitions, EventKey, InstanceId, LogEvent, Router};
-use store::{EventStore, HorizonMark, State, StoreError, WorkerId, WorkerInfo};
+use domain::{DefinitionError, LogEvent, Router};
+use store::{EventStore, State, StoreError, WorkerId, WorkerInfo};
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 use webhook::Deliverer;
 
 use crate::{
-    Options, Retry, Status, attempts::Attempts, clock, courier, feeds::Feeds, lease::Held, ledger::Ledger,
-    limit::Limits, sweeper, tail::Tail, traces::Traces, verdicts::Verdicts,
+    Options, Status, attempts::Attempts, courier, feeds::Feeds, lease::Held, ledger::Ledger, limit::Limits, tail::Tail,
+    traces::Traces, verdicts::Verdicts,
 };
-use crew::{Crew, Task};
+use crew::Crew;
+use joining::Found;
 use share::Share;
+use tasks::{Ended, Task};
 
 /// How often the state is asked whether anything changed: acts take effect within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -79,14 +86,6 @@ pub struct Engine {
     traces: Option<Arc<Traces>>,
 }
 
-/// What the state says when a daemon begins.
-struct Found {
-    mark: Option<HorizonMark>,
-    definitions: Definitions,
-    /// Where the most advanced cursor of each instance stands.
-    stood: HashMap<InstanceId, EventKey>,
-}
-
 enum Worked {
     Stopped,
     /// Another daemon found the lease run out.
@@ -129,39 +128,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Until this daemon is one of the workers; `None` when stopped.
-    async fn join(&self, stop: &CancellationToken) -> Option<Held> {
-        let duration = self.options.lease_duration;
-        let mut tries = 0;
-        while !stop.is_cancelled() {
-            let asked = clock::boottime();
-            let join = self.parts.state.join(&self.parts.worker, duration, &self.parts.info);
-            let pause = match self.within_grace(stop, join).await? {
-                Ok(session) => {
-                    info!(event = LogEvent::WorkerJoined.name(), worker = %session.worker, epoch = session.epoch, "this daemon has joined");
-                    return Some(Held::granted(session, asked, duration));
-                }
-                Err(error) => {
-                    tries += 1;
-                    self.status.state_failed(&error);
-                    if tries == 1 {
-                        warn!(
-                            event = LogEvent::WorkerJoinFailed.name(),
-                            error = &error as &dyn std::error::Error,
-                            "the workers cannot be joined; this is tried again"
-                        );
-                    }
-                    Retry::default().delay(tries)
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = sleep(pause) => {}
-            }
-        }
-        None
-    }
-
     async fn work(&self, held: Held, stop: &CancellationToken) -> Result<Worked, EngineError> {
         let Parts { events, state, deliverer, .. } = self.parts.clone();
         let Some(Found { mark, definitions, stood }) = self.read_the_state(stop).await? else {
@@ -189,7 +155,7 @@ impl Engine {
             events,
             state,
             deliverer,
-            ledger: ledger.clone(),
+            ledger,
             verdicts,
             attempts: Arc::clone(&self.attempts),
             traces: self.traces.clone(),
@@ -201,31 +167,12 @@ impl Engine {
             crowd: courier::Crowd::default(),
         });
 
-        let (couriers_stop, rest_stop) = (CancellationToken::new(), CancellationToken::new());
+        let (rest_stop, keeper_stop) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
-        {
-            let (stop, mark) = (rest_stop.clone(), sight.mark.clone());
-            let shared = Arc::clone(&shared);
-            tasks.spawn(async move {
-                shared.ledger.commit_groups(&shared.state, mark, &shared.status, &stop).await;
-                Task::Ledger
-            });
-            let stop = rest_stop.clone();
-            tasks.spawn(async move {
-                tail.run(&stop).await;
-                Task::Tail
-            });
-        }
-        tasks.spawn(write_attempts(Arc::clone(&shared), rest_stop.clone()));
-        tasks.spawn(sweep(Arc::clone(&shared), rest_stop.clone()));
-        if let Some(traces) = &self.traces {
-            tasks.spawn(send_traces(Arc::clone(traces), self.options.shutdown_grace, rest_stop.clone()));
-        }
-        let keeper_stop = CancellationToken::new();
-        let keeper = keep(held.clone(), Arc::clone(&shared), keeper_stop.clone());
-        tasks.spawn(keeper);
+        tasks::start(&mut tasks, &shared, tail, sight.mark.clone(), &rest_stop);
+        tasks.spawn(tasks::keep(Arc::clone(&shared), keeper_stop.clone()));
 
-        let mut crew = Crew::new(shared, feeds, sight, couriers_stop, definitions, share);
+        let mut crew = Crew::new(shared, feeds, sight, definitions, share);
         let worked = self.supervise(&mut crew, &mut tasks, stop).await?;
         if let Worked::Buried = worked {
             // Whatever is under way belongs to others now: their epochs fence these couriers anyway.
@@ -257,66 +204,6 @@ impl Engine {
         Ok(worked)
     }
 
-    /// Gives back what is leased, if the state takes it in time.
-    async fn leave(&self, held: &Held, grace_over: Instant) {
-        match timeout_at(grace_over, self.parts.state.leave(held.session())).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                warn!(
-                    event = LogEvent::LeaseGiveBackFailed.name(),
-                    error = &error as &dyn std::error::Error,
-                    "the leases could not be given back; they run out by themselves"
-                );
-            }
-            Err(_) => warn!(
-                event = LogEvent::LeaseGiveBackFailed.name(),
-                "the leases could not be given back within shutdown_grace; they run out by themselves"
-            ),
-        }
-    }
-
-    /// What a daemon needs to know before it begins, as soon as the state can be read.
-    async fn read_the_state(&self, stop: &CancellationToken) -> Result<Option<Found>, EngineError> {
-        for tries in 1.. {
-            let read = async {
-                let mark = self.parts.state.horizon().await?.map(|(mark, _)| mark);
-                let stood = crew::furthest(self.parts.state.cursors().await?);
-                let definitions = definitions::read(&self.parts.state, &self.parts.worker).await?;
-                Ok::<_, StoreError>(Found { mark, definitions, stood })
-            };
-            let Some(read) = self.within_grace(stop, read).await else { return Ok(None) };
-            match read {
-                Ok(read) => return Ok(Some(read)),
-                Err(error) if !error.is_transient() => return Err(error.into()),
-                Err(error) => {
-                    self.status.state_failed(&error);
-                    warn!(
-                        event = LogEvent::StateUnreadable.name(),
-                        error = &error as &dyn std::error::Error,
-                        "the state cannot be read; this is tried again"
-                    );
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => return Ok(None),
-                () = sleep(Retry::default().delay(tries)) => {}
-            }
-        }
-        Ok(None)
-    }
-
-    /// The answer of a database; `None` when it has none yet and the daemon must not take longer to stop.
-    async fn within_grace<T>(&self, stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
-        let over = async {
-            stop.cancelled().await;
-            sleep(self.options.shutdown_grace).await;
-        };
-        tokio::select! {
-            done = work => Some(done),
-            () = over => None,
-        }
-    }
-
     async fn supervise(
         &self,
         crew: &mut Crew,
@@ -330,21 +217,12 @@ impl Engine {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(Worked::Stopped),
-                Some(ended) = tasks.join_next() => match ended {
-                    Ok(Task::Keeper) => return Ok(Worked::Buried),
-                    Ok(Task::Courier(place)) => {
+                Some(joined) = tasks.join_next() => match Task::ended(joined)? {
+                    Ended::Keeper => return Ok(Worked::Buried),
+                    Ended::Courier(place) => {
                         if !crew.left(&place) {
                             continue;
                         }
-                    }
-                    Ok(Task::Tail) => return Err(EngineError::TaskEnded("tail")),
-                    Ok(Task::Ledger) => return Err(EngineError::TaskEnded("ledger")),
-                    Ok(Task::Attempts) => return Err(EngineError::TaskEnded("log of attempts")),
-                    Ok(Task::Traces) => return Err(EngineError::TaskEnded("sender of traces")),
-                    Ok(Task::Sweeper) => return Err(EngineError::TaskEnded("sweeper")),
-                    Err(panic) => {
-                        error!(event = LogEvent::TaskBroken.name(), %panic, "a task broke down");
-                        return Err(EngineError::TaskEnded("task that broke down"));
                     }
                 },
                 _ = look.tick() => {}
@@ -378,27 +256,4 @@ impl Engine {
             }
         }
     }
-}
-
-async fn keep(held: Held, shared: Arc<courier::Shared>, stop: CancellationToken) -> Task {
-    held.keep(&shared.state, shared.options.lease_duration, &stop).await;
-    Task::Keeper
-}
-
-/// The last attempts are given as long as the last commit usually needs, and never the whole grace.
-async fn write_attempts(shared: Arc<courier::Shared>, stop: CancellationToken) -> Task {
-    let last = (shared.options.shutdown_grace / 2).min(Duration::from_secs(5));
-    shared.attempts.write(&shared.state, last, &stop).await;
-    Task::Attempts
-}
-
-/// Traces that a collector does not take in time keep nobody from ending.
-async fn send_traces(traces: Arc<Traces>, grace: Duration, stop: CancellationToken) -> Task {
-    traces.send((grace / 2).min(Duration::from_secs(2)), &stop).await;
-    Task::Traces
-}
-
-async fn sweep(shared: Arc<courier::Shared>, stop: CancellationToken) -> Task {
-    sweeper::run(&shared.state, &shared.options.retention, &shared.status, &stop).await;
-    Task::Sweeper
 }
