@@ -169,7 +169,7 @@ impl Engine {
 
         let (rest_stop, keeper_stop) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
-        tasks::start(&mut tasks, &shared, tail, sight.mark.clone(), &rest_stop);
+        let rest = tasks::start(&mut tasks, &shared, tail, sight.mark.clone(), &rest_stop);
         tasks.spawn(tasks::keep(Arc::clone(&shared), keeper_stop.clone()));
 
         let mut crew = Crew::new(shared, feeds, sight, definitions, share);
@@ -184,10 +184,7 @@ impl Engine {
         let finish = async {
             crew.finish(&mut tasks).await?;
             rest_stop.cancel();
-            while tasks.len() > 1 {
-                let _ = tasks.join_next().await;
-            }
-            Ok::<_, EngineError>(())
+            tasks::all_ended(&mut tasks, rest).await
         };
         let grace_over = Instant::now() + self.options.shutdown_grace;
         let finished = timeout_at(grace_over, finish).await;

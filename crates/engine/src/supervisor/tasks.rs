@@ -55,14 +55,15 @@ impl Task {
     }
 }
 
-/// Starts what all couriers share, until `stop`; `mark` is what the ledger persists of the horizon.
+/// Starts what all couriers share, until `stop`; `mark` is what the ledger persists of the horizon. Gives how many tasks that are.
 pub(super) fn start(
     tasks: &mut JoinSet<Task>,
     shared: &Arc<Shared>,
     tail: Tail,
     mark: watch::Receiver<Option<HorizonMark>>,
     stop: &CancellationToken,
-) {
+) -> usize {
+    let before = tasks.len();
     tasks.spawn(commit(Arc::clone(shared), mark, stop.clone()));
     tasks.spawn(read(tail, stop.clone()));
     tasks.spawn(write_attempts(Arc::clone(shared), stop.clone()));
@@ -70,6 +71,24 @@ pub(super) fn start(
     if let Some(traces) = &shared.traces {
         tasks.spawn(send_traces(Arc::clone(traces), shared.options.shutdown_grace, stop.clone()));
     }
+    tasks.len() - before
+}
+
+/// Waits for so many tasks that were asked to end. The keeper is none of them, whether it still runs or not: another daemon may
+/// have ended the session meanwhile. That the ledger breaks down with its last commit is not a good end.
+pub(super) async fn all_ended(tasks: &mut JoinSet<Task>, mut left: usize) -> Result<(), EngineError> {
+    while left > 0
+        && let Some(joined) = tasks.join_next().await
+    {
+        match joined {
+            Ok(Task::Keeper) => {}
+            Ok(_) => left -= 1,
+            broken @ Err(_) => {
+                Task::ended(broken)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Keeps the lease until `stop`.
@@ -104,4 +123,38 @@ async fn send_traces(traces: Arc<Traces>, grace: Duration, stop: CancellationTok
 async fn sweep(shared: Arc<Shared>, stop: CancellationToken) -> Task {
     sweeper::run(&shared.state, &shared.options.retention, &shared.status, &stop).await;
     Task::Sweeper
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_others_are_waited_for_also_where_the_keeper_has_ended_before_them() {
+        for keeper_runs in [true, false] {
+            let mut tasks = JoinSet::new();
+            tasks.spawn(async move { if keeper_runs { pending().await } else { Task::Keeper } });
+            tasks.spawn(async { Task::Tail });
+            tasks.spawn(async {
+                for _ in 0..100 {
+                    yield_now().await;
+                }
+                Task::Ledger
+            });
+            all_ended(&mut tasks, 2).await.expect("nothing broke down");
+            assert_eq!(tasks.len(), usize::from(keeper_runs));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_that_breaks_down_while_it_ends_is_no_good_end() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async { panic!("the test wants it") });
+        let ended = all_ended(&mut tasks, 1).await;
+        assert!(matches!(ended, Err(EngineError::TaskEnded("task that broke down"))), "{ended:?}");
+    }
 }
