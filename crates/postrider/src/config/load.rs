@@ -116,7 +116,7 @@ fn environment_provider() -> Env {
 /// Variables without `__` that look like a section are refused as slips of the pen. Others are none of ours: Kubernetes
 /// sets `POSTRIDER_PORT` and its like beside a service of that name.
 fn environment() -> Result<Dict, ConfigError> {
-    const SECTIONS: [&str; 10] = [
+    const SECTIONS: [&str; 11] = [
         "EVENT_STORE",
         "STATE",
         "PROJECTION",
@@ -125,6 +125,7 @@ fn environment() -> Result<Dict, ConfigError> {
         "DELIVERY",
         "ADMIN",
         "LOG",
+        "TRACES",
         "RETENTION",
         "DEFINITIONS",
     ];

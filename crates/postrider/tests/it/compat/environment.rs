@@ -1,6 +1,9 @@
 //! The names of environment variables: one for every key of the config, and those that the program reads besides.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use serde_json::Value;
 use test_support::sources;
@@ -33,6 +36,24 @@ fn every_key_is_read_from_the_variable_that_it_was_read_from() {
     names.extend(named_in_the_sources());
     let names: Vec<String> = names.into_iter().collect();
     pin::check("environment.txt", &format!("{}\n", names.join("\n")));
+}
+
+/// A variable that nobody reads would be a setting that silently is none.
+#[test]
+fn a_section_and_a_key_that_stand_one_underscore_apart_are_refused() {
+    let place = Place::new();
+    let paths = config::pinned();
+    let of_sections = paths.iter().filter_map(|path| path.split_once('.').map(|(section, _)| (section, path)));
+    let sections: BTreeMap<_, _> =
+        of_sections.filter(|(section, _)| !["target", "execution"].contains(section)).collect();
+    assert!(sections.len() > 8, "{sections:?}");
+    for path in sections.into_values() {
+        let name = variable(path);
+        let slip = name.replace("__", "_");
+        let done = place.run_with(&["cursor", "list"], &[(&slip, "1")]);
+        let meant = name.split("__").take(2).collect::<Vec<_>>().join("__");
+        assert!(done.code == 2 && done.err.contains(&format!("is {meant}")), "{slip}: {} {}", done.code, done.err);
+    }
 }
 
 /// Names of ours that stand in the sources as a whole text.
