@@ -53,7 +53,7 @@ pub struct Call {
 pub enum Client {
     /// What most people call with: the bars are against it.
     Reqwest,
-    /// The pooled client beneath it, with which the daemon calls.
+    /// The pooled client beneath it.
     HyperUtil,
 }
 

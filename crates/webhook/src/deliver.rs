@@ -182,7 +182,7 @@ impl Deliverer {
             let next = redirected.then(|| redirect::next(&url, answer.headers()));
             *excerpt = Excerpt::of(call.keep, status);
             // The status is known: neither a body that breaks off nor one that never ends changes it.
-            let _ = clock.bound(self.wire.drain(answer, call.target.limits.max_answer, excerpt)).await;
+            let _ = clock.bound(self.wire.drain(&url, answer, call.target.limits.max_answer, excerpt)).await;
             match next {
                 None => return (verdict::of_status(&url, status, retry_after), Some(status)),
                 Some(Err(why)) => {
@@ -214,16 +214,16 @@ impl Deliverer {
     ) -> Result<Response, Outcome> {
         let letter = || Letter { url, headers: headers(call, at_home, body), body };
         let mut hop = Hop::default();
-        let mut result = clock.bound(self.wire.send(&hop, letter())).await;
+        let mut result = clock.bound(self.wire.send(&mut hop, letter())).await;
         if let Some(Err(Trouble::Closed { reused: true })) = result {
             hop = Hop::default();
             // Boxed, since it is rare: every call would be larger for it.
-            result = Box::pin(clock.bound(self.wire.send_afresh(&hop, letter()))).await;
+            result = clock.bound(Box::pin(self.wire.send_afresh(&mut hop, letter()))).await;
         }
         match result {
             Some(Ok(answer)) => Ok(answer),
             Some(Err(trouble)) => Err(trouble.outcome(url)),
-            None if hop.sent() => {
+            None if hop.sent => {
                 Err(Outcome::Failed { error: format!("{} did not answer within {:?}", host(url), clock.within) })
             }
             None => Err(Trouble::Unconnected(format!("timed out after {:?}", clock.within)).outcome(url)),

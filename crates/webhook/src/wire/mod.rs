@@ -3,11 +3,13 @@
 //! HTTP/1.1 over TCP or TLS (rustls with ring), no proxy, no redirect, no retry of its own, no decompression: what
 //! happens beyond one request is decided in `deliver`. Time is kept there too, except for connecting.
 
+mod connection;
+mod pool;
 mod tls;
 mod trouble;
-mod witness;
 
 use std::{
+    fmt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -16,58 +18,73 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Uri,
-    header::{ACCEPT, USER_AGENT},
+    HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
+    header::{ACCEPT, HOST, USER_AGENT},
+    uri::PathAndQuery,
 };
-use http_body_util::BodyExt as _;
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
-use hyper_util::{
-    client::legacy::{
-        Client,
-        connect::{HttpConnector, dns::Name},
-    },
-    rt::{TokioExecutor, TokioTimer},
-};
+use hyper_util::client::legacy::connect::{HttpConnector, dns::Name};
+use tokio::time::timeout;
 use tower_service::Service;
-use url::Url;
+use url::{Position, Url};
 
-use self::witness::{Watched, Witness};
-pub(crate) use self::{trouble::Trouble, witness::Hop};
+pub(crate) use self::trouble::Trouble;
+use self::{connection::Connection, pool::Pool};
 use crate::{
     DeliveryError, DeliveryOptions,
     egress::{DialError, Guard},
     excerpt::Excerpt,
 };
 
-/// Shorter than what common balancers and servers keep an idle connection for (60 s and more), so that it is mostly this
-/// side that closes it.
-const IDLE: Duration = Duration::from_secs(55);
-
-/// Idle connections that are kept to one host: hundreds of targets may share it.
-const IDLE_PER_HOST: usize = 1024;
-
 /// The kernel asks after so long, and as often, whether the other side of an idle connection is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-type Connector = Witness<HttpsConnector<HttpConnector<Names>>>;
-
-/// An answer whose body is still to be read.
-pub(crate) type Response = http::Response<Incoming>;
 
 /// TLS towards those whom the system trusts.
 pub(crate) fn trusting_the_system() -> Result<Arc<rustls::ClientConfig>, DeliveryError> {
     tls::config(&[]).map(Arc::new)
 }
 
-/// Two clients that differ in one thing: `fresh` never reuses a connection.
-#[derive(Debug)]
+/// How far a request came; what is known also when it is given up.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Hop {
+    /// It was handed to a connection, and may have been read by the other side.
+    pub(crate) sent: bool,
+    /// That connection had been used before.
+    pub(crate) reused: bool,
+}
+
+/// An answer whose body is still to be read, with the connection that it comes over.
+pub(crate) struct Response {
+    head: http::Response<Incoming>,
+    connection: Connection,
+}
+
+impl Response {
+    pub(crate) fn status(&self) -> StatusCode {
+        self.head.status()
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.head.headers()
+    }
+}
+
+/// See the module's head.
 pub(crate) struct Wire {
-    pooled: Client<Connector, Watched>,
-    fresh: Client<Connector, Watched>,
+    connector: HttpsConnector<HttpConnector<Names>>,
+    connect_timeout: Duration,
+    pool: Pool,
     user_agent: HeaderValue,
     guard: Arc<Guard>,
     max_answer: usize,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Wire").field("guard", &self.guard).finish_non_exhaustive()
+    }
 }
 
 impl Wire {
@@ -77,54 +94,77 @@ impl Wire {
             .map_err(|_| DeliveryError::UserAgent(options.user_agent.clone()))?;
         let tls = Arc::new(tls::config(authorities)?);
         let guard = Arc::new(Guard::new(&options.egress));
-        let client = |idle_per_host| {
-            let mut tcp = HttpConnector::new_with_resolver(Names(Arc::clone(&guard)));
-            tcp.enforce_http(false);
-            tcp.set_nodelay(true);
-            tcp.set_keepalive(Some(KEEP_ALIVE));
-            tcp.set_keepalive_interval(Some(KEEP_ALIVE));
-            let connector = Witness::new(HttpsConnector::from((tcp, Arc::clone(&tls))), options.connect_timeout);
-            Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(IDLE)
-                .pool_max_idle_per_host(idle_per_host)
-                .build(connector)
-        };
-        let (pooled, fresh) = (client(IDLE_PER_HOST), client(0));
-        Ok(Self { pooled, fresh, user_agent, guard, max_answer: options.max_answer })
+        let mut tcp = HttpConnector::new_with_resolver(Names(Arc::clone(&guard)));
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(KEEP_ALIVE));
+        tcp.set_keepalive_interval(Some(KEEP_ALIVE));
+        Ok(Self {
+            connector: HttpsConnector::from((tcp, tls)),
+            connect_timeout: options.connect_timeout,
+            pool: Pool::default(),
+            user_agent,
+            guard,
+            max_answer: options.max_answer,
+        })
     }
 
     pub(crate) fn guard(&self) -> &Guard {
         &self.guard
     }
 
-    /// POSTs over a connection from the pool, or over a new one.
-    pub(crate) async fn send(&self, hop: &Hop, letter: Letter<'_>) -> Result<Response, Trouble> {
-        self.send_with(&self.pooled, hop, letter).await
+    /// POSTs over a connection that is kept, or over a new one.
+    pub(crate) async fn send(&self, hop: &mut Hop, letter: Letter<'_>) -> Result<Response, Trouble> {
+        self.guard.literal(letter.url)?;
+        match self.pool.take(letter.url) {
+            Some(connection) => {
+                hop.reused = true;
+                self.send_over(connection, hop, letter).await
+            }
+            None => self.send_afresh(hop, letter).await,
+        }
     }
 
-    /// POSTs over a new connection, which is not kept.
-    pub(crate) async fn send_afresh(&self, hop: &Hop, letter: Letter<'_>) -> Result<Response, Trouble> {
-        self.send_with(&self.fresh, hop, letter).await
+    /// POSTs over a new connection.
+    pub(crate) async fn send_afresh(&self, hop: &mut Hop, letter: Letter<'_>) -> Result<Response, Trouble> {
+        self.guard.literal(letter.url)?;
+        // Boxed, since it is rare: every call would be larger for it.
+        let connection = Box::pin(self.connect(letter.url)).await?;
+        self.send_over(connection, hop, letter).await
     }
 
-    async fn send_with(
+    async fn connect(&self, url: &Url) -> Result<Connection, Trouble> {
+        let uri: Uri = url[..Position::BeforePath].parse().map_err(|error| broken(&error))?;
+        match timeout(self.connect_timeout, self.connector.clone().call(uri)).await {
+            Ok(Ok(stream)) => Connection::over(stream).await.map_err(|error| Trouble::of_connecting(&error)),
+            Ok(Err(error)) => Err(Trouble::of_connecting(&*error)),
+            Err(_) => Err(Trouble::Unconnected("timed out".to_owned())),
+        }
+    }
+
+    async fn send_over(
         &self,
-        client: &Client<Connector, Watched>,
-        hop: &Hop,
+        mut connection: Connection,
+        hop: &mut Hop,
         letter: Letter<'_>,
     ) -> Result<Response, Trouble> {
-        self.guard.literal(letter.url)?;
-        let uri: Uri =
-            letter.url.as_str().parse().map_err(|error: http::uri::InvalidUri| Trouble::Broken(error.to_string()))?;
-        let mut request = Request::new(Watched::new(letter.body.clone(), hop));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = letter.headers;
-        let headers = request.headers_mut();
+        let Letter { url, mut headers, body } = letter;
+        let path: PathAndQuery =
+            url[Position::BeforePath..Position::AfterQuery].parse().map_err(|error| broken(&error))?;
+        let host = HeaderValue::try_from(&url[Position::BeforeHost..Position::AfterPort])
+            .map_err(|error| Trouble::Broken(error.to_string()))?;
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
-        hop.watch(client.request(request)).await.map_err(|error| Trouble::of(&error, hop))
+        headers.insert(HOST, host);
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = path.into();
+        *request.headers_mut() = headers;
+        hop.sent = true;
+        match connection.send(request).await {
+            Ok(head) => Ok(Response { head, connection }),
+            Err(error) => Err(Trouble::of_exchange(&error, hop.reused)),
+        }
     }
 
     /// Reads what is left of an answer, so that its connection can be used again; at most so much of it, or what the target
@@ -132,10 +172,12 @@ impl Wire {
     ///
     /// The head has said everything, so a body that breaks off is no failure. A connection whose answer is not read to
     /// its end is closed.
-    pub(crate) async fn drain(&self, mut answer: Response, most: Option<u64>, excerpt: &mut Excerpt) {
+    pub(crate) async fn drain(&self, url: &Url, answer: Response, most: Option<u64>, excerpt: &mut Excerpt) {
         let most = most.and_then(|most| usize::try_from(most).ok());
         let mut left = most.map_or(self.max_answer, |most| most.min(self.max_answer));
-        while let Some(Ok(frame)) = answer.body_mut().frame().await {
+        let Response { mut head, mut connection } = answer;
+        while let Some(frame) = connection.frame(head.body_mut()).await {
+            let Ok(frame) = frame else { return };
             let Some(chunk) = frame.data_ref() else { continue };
             excerpt.take(&chunk[..chunk.len().min(left)]);
             match left.checked_sub(chunk.len()) {
@@ -143,7 +185,12 @@ impl Wire {
                 None => return,
             }
         }
+        self.pool.put(url, connection);
     }
+}
+
+fn broken(error: &http::uri::InvalidUri) -> Trouble {
+    Trouble::Broken(error.to_string())
 }
 
 /// Looks up names as the guard allows.

@@ -3,10 +3,8 @@
 use std::{error::Error, io};
 
 use domain::Outcome;
-use hyper_util::client::legacy;
 use url::Url;
 
-use super::Hop;
 use crate::{egress::DialError, verdict::host};
 
 /// Why there is no answer. The texts are causes only: no URL, no header, no body.
@@ -35,23 +33,27 @@ impl From<DialError> for Trouble {
 }
 
 impl Trouble {
-    pub(super) fn of(error: &legacy::Error, hop: &Hop) -> Self {
+    /// No connection, for this reason.
+    pub(super) fn of_connecting(error: &(dyn Error + 'static)) -> Self {
         if let Some(error) = find::<DialError>(error) {
             return Self::of_dialling(error);
         }
+        match find::<rustls::Error>(error) {
+            Some(error) => Self::Tls(error.to_string()),
+            None => Self::Unconnected(root(error)),
+        }
+    }
+
+    /// No answer over a connection that was there.
+    pub(super) fn of_exchange(error: &hyper::Error, reused: bool) -> Self {
         if let Some(error) = find::<rustls::Error>(error) {
             return Self::Tls(error.to_string());
         }
-        if error.is_connect() {
-            return Self::Unconnected(root(error));
+        if error.is_parse() {
+            return Self::Garbled(error.to_string());
         }
-        if let Some(error) = find::<hyper::Error>(error) {
-            if error.is_parse() {
-                return Self::Garbled(error.to_string());
-            }
-            if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
-                return Self::Closed { reused: hop.reused() };
-            }
+        if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+            return Self::Closed { reused };
         }
         match find::<io::Error>(error).map(io::Error::kind) {
             Some(
@@ -60,7 +62,7 @@ impl Trouble {
                 | io::ErrorKind::BrokenPipe
                 | io::ErrorKind::NotConnected
                 | io::ErrorKind::UnexpectedEof,
-            ) => Self::Closed { reused: hop.reused() },
+            ) => Self::Closed { reused },
             _ => Self::Broken(root(error)),
         }
     }
@@ -106,6 +108,6 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
 }
 
 /// The last cause in a sentence; those above it say less.
-fn root(error: &legacy::Error) -> String {
-    causes(error).skip(1).last().map_or_else(|| "the request could not be made".to_owned(), ToString::to_string)
+fn root(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map_or_else(|| "the request could not be made".to_owned(), ToString::to_string)
 }

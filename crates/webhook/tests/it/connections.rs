@@ -152,3 +152,54 @@ async fn a_pool_of_dead_connections_costs_no_failure() {
         call.expect("every call is delivered");
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_comes_in_pieces_is_read_to_its_end_and_its_connection_kept() {
+    let chunked: &[&str] =
+        &["HTTP/1.1 200 OK\r\nTransfer-", "Encoding: chunked\r\n\r\n", "2\r\nok\r\n2", "\r\nok\r\n", "0\r\n\r\n"];
+    let counted: &[&str] = &["HTTP/1.1 200 OK\r\nContent-Length: 4\r\n", "\r\no", "k", "ok"];
+    for pieces in [chunked, counted] {
+        let server = Server::start(|_| Reply::SendInPieces(pieces)).await;
+        let (deliverer, target) = (deliverer(), samples::target(&server.url("/")));
+        for _ in 0..3 {
+            assert_outcome(&deliver(&deliverer, &target).await, "delivered");
+        }
+        assert!(server.received().iter().all(|request| request.connection == 0));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_closed_with_its_answer_is_not_used_again() {
+    for head in ["", "Connection: close\r\n"] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{head}Content-Length: 2\r\n\r\nok");
+        let server = Server::start(move |_| Reply::SendAndClose(answer.clone())).await;
+        let (deliverer, target) = (deliverer(), samples::target(&server.url("/")));
+        for _ in 0..3 {
+            assert_outcome(&deliver(&deliverer, &target).await, "delivered");
+        }
+        let connections: Vec<_> = server.received().iter().map(|request| request.connection).collect();
+        assert_eq!(connections, [0, 1, 2]);
+    }
+}
+
+/// Each call drives the connection that it has at the moment, on whatever thread: none is forgotten, whoever had it before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn connections_go_from_call_to_call_on_many_threads() {
+    const CALLERS: usize = 48;
+    let server = Server::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    let (deliverer, target) = (deliverer(), samples::target(&server.url("/")));
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..CALLERS {
+        let (deliverer, target) = (deliverer.clone(), target.clone());
+        callers.spawn(async move {
+            for _ in 0..200 {
+                assert_outcome(&deliver(&deliverer, &target).await, "delivered");
+            }
+        });
+    }
+    while let Some(caller) = callers.join_next().await {
+        caller.expect("every call is delivered");
+    }
+    let connections = server.received().iter().map(|request| request.connection).max();
+    assert!(connections.is_some_and(|most| most < 2 * CALLERS), "{connections:?}");
+}

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use tokio::{
@@ -38,6 +39,8 @@ pub(crate) enum Reply {
     Send(String),
     /// These bytes, then the connection is closed.
     SendAndClose(String),
+    /// These bytes one after the other, with pauses, then the next request.
+    SendInPieces(&'static [&'static str]),
     /// These bytes, and then nothing.
     SendAndHang(String),
     /// These bytes, then so many more, as far as anybody takes them.
@@ -102,6 +105,12 @@ async fn serve(
         log.lock().expect("no test panicked while holding it").push(request);
         match reply {
             Reply::Send(bytes) => drop(stream.write_all(bytes.as_bytes()).await),
+            Reply::SendInPieces(pieces) => {
+                for piece in pieces {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    drop(stream.write_all(piece.as_bytes()).await);
+                }
+            }
             Reply::SendAndClose(bytes) => {
                 drop(stream.write_all(bytes.as_bytes()).await);
                 return;
