@@ -1,11 +1,11 @@
-//! One courier's figures, looked up once: they are touched with every call.
+//! One courier's figures, looked up once for each name of its target: they are touched with every call.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
-use domain::{CursorState, Outcome, Timestamp};
+use domain::{CursorState, Outcome, TargetName, Timestamp};
 use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
 
 /// How a courier stands, and when the oldest event was written that it has not settled.
@@ -14,6 +14,8 @@ pub(crate) type Standing = (CursorState, Option<Timestamp>);
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) struct Figures {
+    /// What the target was called when they were looked up.
+    pub name: TargetName,
     pub delivered: Counter,
     pub failed: Counter,
     pub unavailable: Counter,

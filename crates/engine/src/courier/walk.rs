@@ -267,11 +267,12 @@ impl<'a> Walk<'a> {
 
     /// Whatever was wrong with the endpoint may have been put right. `false`: its ordering needs another window.
     fn take_up_the_target(&mut self) -> bool {
-        let shape = Shape::of(
-            &self.courier.target.borrow_and_update(),
-            self.courier.shared.options.lookahead,
-            self.place.share(),
-        );
+        let target = Arc::clone(&self.courier.target.borrow_and_update());
+        if target.name != self.courier.figures.name {
+            let figures = self.courier.shared.status.figures(&target.name, &target.id, &self.courier.instance);
+            self.courier.figures = Arc::new(figures);
+        }
+        let shape = Shape::of(&target, self.courier.shared.options.lookahead, self.place.share());
         let keeps = self.window.reshape(shape);
         self.window.try_now(clock::now());
         keeps

@@ -17,14 +17,14 @@ use super::{
 use crate::figures::Figures;
 
 impl Status {
-    /// The figures of a courier that sets out.
+    /// The figures of a courier that sets out, or whose target has another name now.
     pub(crate) fn figures(&self, name: &TargetName, target: &TargetId, instance: &InstanceId) -> Figures {
         let standing = Arc::new(Mutex::new((CursorState::Live, None)));
         self.lock().standing.insert((target.clone(), instance.clone()), Arc::clone(&standing));
         let of = |outcome| self.metrics.deliveries.get_or_create(&Call { target: name.to_string(), outcome }).clone();
         let [delivered, failed, unavailable] = ["delivered", "failed", "unavailable"].map(of);
         let seconds = self.metrics.durations.get_or_create(&OfTarget { target: name.to_string() }).clone();
-        Figures { delivered, failed, unavailable, seconds, standing }
+        Figures { name: name.clone(), delivered, failed, unavailable, seconds, standing }
     }
 
     /// A call whose answer nobody awaited.

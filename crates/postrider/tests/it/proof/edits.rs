@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use domain::{SigningKey, Timestamp};
-use test_support::{Arrival, Receiver, TestDatabase, eventually_within};
+use test_support::{Arrival, Receiver, TestDatabase, ask, eventually_within};
 
 use super::{
     daemon::{Daemon, House, KEY},
     hands_scene::{ADDED, PATIENCE, all_arrive, assert_exact, cursor, cursor_at, push, push_to, zitadel},
 };
+use crate::admin::scene::address;
 
 const MASTER: &str = "5eedaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -23,7 +24,8 @@ fn create(house: &House, receiver: &Receiver) -> SigningKey {
 
 /// A daemon, and a target that was created beside it.
 async fn scene(database: &TestDatabase, receiver: &Receiver) -> (House, Daemon, SigningKey) {
-    let house = House::new(&database.url());
+    let mut house = House::new(&database.url());
+    house.show_figures();
     let daemon = house.start();
     // It makes the tables of the state.
     daemon.says("this daemon has joined").await;
@@ -108,10 +110,16 @@ async fn a_target_is_renamed_moved_and_deleted_beside_a_running_daemon() {
     let id = cursor(&house, "crm")["target_id"].clone();
 
     house.cli(&["target", "update", "crm", "--name", "billing"]);
+    in_force(&database, &daemon).await;
     written.push(next(&database, &first).await.key());
     cursor_at(&house, "billing", &written[3]).await;
     assert_eq!(cursor(&house, "billing")["target_id"], id);
     assert_exact(&first, &written);
+    let figures = ask(&address(&daemon).await, "GET /metrics", &[], "").await.expect("it listens").body;
+    for (name, calls) in [("crm", 3), ("billing", 1)] {
+        let line = format!("postrider_deliveries_total{{target=\"{name}\",outcome=\"delivered\"}} {calls}\n");
+        assert!(figures.contains(&line), "no {line} {figures}");
+    }
 
     house.cli(&["target", "update", "billing", "--endpoint", &second.url(), "--header", "X-Tenant=acme"]);
     in_force(&database, &daemon).await;
