@@ -70,7 +70,7 @@ impl Table {
                     assert_eq!(page.rows.len(), lines.len(), "every row is there");
                     assert!(page.rows.is_sorted_by(|one, other| one.key() < other.key()));
                     for row in page.rows {
-                        if let Row::Broken(broken) = row {
+                        if let Row::Broken(broken) = &*row {
                             assert!(!broken.reason.is_empty());
                         }
                     }

@@ -1,6 +1,6 @@
 //! One row of an events table, as it was stored.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -21,9 +21,9 @@ pub struct Event {
     /// The payload's JSON text. `None` for SQL NULL; the JSON value `null` is a payload of four bytes.
     pub payload: Option<Bytes>,
     /// Who caused it; empty where a store has no such column.
-    pub creator: String,
+    pub creator: Arc<str>,
     /// The resource owner; empty where a store has no such column.
-    pub owner: String,
+    pub owner: Arc<str>,
 }
 
 /// A row that has a key but could not be decoded otherwise. A target that it may concern halts there.
@@ -123,8 +123,8 @@ mod tests {
             revision: Some(2),
             created_at: Timestamp::UNIX_EPOCH,
             payload: payload.map(Into::into),
-            creator: "somebody".to_owned(),
-            owner: "an-organisation".to_owned(),
+            creator: "somebody".into(),
+            owner: "an-organisation".into(),
         }
     }
 

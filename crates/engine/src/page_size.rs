@@ -41,7 +41,7 @@ mod tests {
     fn page(rows: usize, bytes: usize) -> store::Page {
         let row =
             Row::Broken(BrokenRow { key: EventKey::after(Position::ZERO), event_type: None, reason: String::new() });
-        store::Page { rows: vec![row; rows], end: None, end_date: None, more: false, bytes, identity: None }
+        store::Page { rows: vec![row.into(); rows], end: None, end_date: None, more: false, bytes, identity: None }
     }
 
     #[test]

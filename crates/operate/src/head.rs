@@ -1,5 +1,7 @@
 //! The first event that a cursor has not settled.
 
+use std::sync::Arc;
+
 use domain::{Cursor, EventKey, Position, Router, Row};
 use store::{EventStore, PageRequest, StoreError};
 
@@ -13,7 +15,7 @@ pub async fn first_unsettled(
     events: &EventStore,
     up_to: Position,
     pages: usize,
-) -> Result<Option<Row>, StoreError> {
+) -> Result<Option<Arc<Row>>, StoreError> {
     let (target, instance) = (&cursor.target_id, &cursor.instance_id);
     let Some(filter) = router.filter(target, instance) else { return Ok(None) };
     let concerns = |row: &Row| row.event_type().is_none_or(|one| router.concerns(target, instance, one));
@@ -21,7 +23,7 @@ pub async fn first_unsettled(
     if let Some(ahead) = &cursor.ahead {
         for open in &ahead.open {
             if let Some(row) = events.event(open).await?.filter(concerns) {
-                return Ok(Some(row));
+                return Ok(Some(Arc::new(row)));
             }
         }
         after = after.max(ahead.to.clone());
@@ -30,7 +32,7 @@ pub async fn first_unsettled(
         let request =
             PageRequest { instance, after: &after, up_to, filter: Some(&filter), limit: 100, max_bytes: 64 * 1024 };
         let page = events.page(&request).await?;
-        if let Some(row) = page.rows.into_iter().find(concerns) {
+        if let Some(row) = page.rows.into_iter().find(|row| concerns(row)) {
             return Ok(Some(row));
         }
         match page.end {

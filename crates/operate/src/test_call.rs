@@ -78,7 +78,7 @@ fn event(event_type: EventType) -> Event {
         revision: None,
         created_at: clock::now(),
         payload: Some(Bytes::from_static(PAYLOAD.as_bytes())),
-        creator: "postrider".to_owned(),
-        owner: String::new(),
+        creator: "postrider".into(),
+        owner: "".into(),
     }
 }

@@ -71,8 +71,8 @@ impl EventBuilder {
                 revision: Some(2),
                 created_at: Timestamp::from_microsecond(1_743_070_963_262_665).expect("2025 is a time"),
                 payload: Some(bytes::Bytes::from_static(b"{}")),
-                creator: "creator1".to_owned(),
-                owner: "org1".to_owned(),
+                creator: "creator1".into(),
+                owner: "org1".into(),
             },
         }
     }
@@ -151,14 +151,14 @@ impl EventBuilder {
     /// Who caused it.
     #[must_use]
     pub fn creator(mut self, creator: &str) -> Self {
-        creator.clone_into(&mut self.event.creator);
+        self.event.creator = creator.into();
         self
     }
 
     /// Who owns it.
     #[must_use]
     pub fn owner(mut self, owner: &str) -> Self {
-        owner.clone_into(&mut self.event.owner);
+        self.event.owner = owner.into();
         self
     }
 

@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn what_is_empty_is_left_out() {
-        let mut event = Event { creator: String::new(), owner: String::new(), revision: None, ..samples::event() };
+        let mut event = Event { creator: "".into(), owner: "".into(), revision: None, ..samples::event() };
         event.key.instance_id = "".into();
         event.key.sequence = 0;
         assert_eq!(
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn text_is_escaped() {
-        let event = Event { creator: "a\"b\\c\nd\u{0}é".to_owned(), ..samples::event() };
+        let event = Event { creator: "a\"b\\c\nd\u{0}é".into(), ..samples::event() };
         let body = body(&event, &samples::target("https://crm.example.com"));
         let body = std::str::from_utf8(&body).expect("the body is text");
         assert!(body.contains(r#""userID":"a\"b\\c\nd\u0000é""#), "{body}");

@@ -172,8 +172,8 @@ mod tests {
             revision: None,
             created_at: Timestamp::UNIX_EPOCH,
             payload: None,
-            creator: String::new(),
-            owner: String::new(),
+            creator: "".into(),
+            owner: "".into(),
         };
         let cursor = Cursor::new(CursorId(1), "t".into(), "".into(), EventKey::before(Position::ZERO));
         let shape = Shape { ordering: domain::Ordering::Strict, max_in_flight: 1, lookahead: 1, max_bytes: 1 };

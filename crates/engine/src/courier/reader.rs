@@ -33,7 +33,7 @@ pub(super) struct Reader {
     target: TargetId,
     /// Memory for pages that couriers read for themselves, in KiB, for the whole daemon.
     memory: Arc<Semaphore>,
-    /// Everything up to here was given or passed.
+    /// Everything up to here was given or passed, beside what the page in hand has given.
     at: EventKey,
     open: Option<Open>,
     bulk_limit: usize,
@@ -52,6 +52,8 @@ struct Open {
     revision: i64,
     matches: Vec<u32>,
     next: usize,
+    /// The row that it gave last.
+    given: Option<u32>,
     memory: Option<OwnedSemaphorePermit>,
 }
 
@@ -117,11 +119,12 @@ impl Reader {
             return Ok(Found::Nothing);
         }
         let open = self.open.as_mut().expect("a page was just opened");
-        while let Some(&row) = open.matches.get(open.next) {
+        while let Some(&number) = open.matches.get(open.next) {
             open.next += 1;
-            let row = &open.page.rows[row as usize];
-            if *row.key() > self.at {
-                self.at = row.key().clone();
+            let row = &open.page.rows[number as usize];
+            let before = open.given.map_or(&self.at, |given| open.page.rows[given as usize].key());
+            if row.key() > before {
+                open.given = Some(number);
                 return Ok(Found::Row(Arc::clone(row)));
             }
         }
@@ -155,7 +158,7 @@ impl Reader {
         };
         let matches = page.matches(router, &self.feed.instance, &self.target);
         self.pages.turned(&self.at, &page.end, page.span, settled);
-        self.open = Some(Open { page, revision: router.revision(), matches, next: 0, memory });
+        self.open = Some(Open { page, revision: router.revision(), matches, next: 0, given: None, memory });
         Ok(true)
     }
 

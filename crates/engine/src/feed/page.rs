@@ -43,10 +43,9 @@ struct Routed {
 impl Page {
     /// Of what was read, if there was anything; `filter` is what was asked for.
     pub fn new(read: store::Page, filter: Arc<TypeFilter>) -> Option<Self> {
-        let rows = read.rows.into_iter().map(Arc::new).collect();
         let bytes = read.bytes + BARE_PAGE;
         Some(Self {
-            rows,
+            rows: read.rows,
             end: read.end?,
             end_date: read.end_date,
             filter,
@@ -78,19 +77,23 @@ impl Routed {
     fn look_up(rows: &[Arc<Row>], router: &Router, instance: &InstanceId) -> Self {
         let mut by_target: HashMap<TargetId, Vec<u32>> = HashMap::new();
         let mut broken = Vec::new();
-        for (index, row) in (0..).zip(rows) {
-            match row.event_type() {
+        let mut behind = 0;
+        // Events of one type often stand together: what holds for one of them holds for all.
+        for alike in rows.chunk_by(|row, next| row.event_type() == next.event_type()) {
+            let numbers = behind..behind + u32::try_from(alike.len()).expect("a page has few rows");
+            behind = numbers.end;
+            match alike[0].event_type() {
                 Some(event_type) => {
                     for target in router.targets(instance, event_type) {
                         match by_target.get_mut(target) {
-                            Some(list) => list.push(index),
+                            Some(list) => list.extend(numbers.clone()),
                             None => {
-                                by_target.insert(target.clone(), vec![index]);
+                                by_target.insert(target.clone(), numbers.clone().collect());
                             }
                         }
                     }
                 }
-                None => broken.push(index),
+                None => broken.extend(numbers),
             }
         }
         Self { revision: router.revision(), by_target, broken }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{Cursor, CursorState, FailedStatus, InstanceId, Position, Router, Row, Target, TargetId, Timestamp};
+use domain::{Cursor, CursorState, FailedStatus, InstanceId, Position, Router, Target, TargetId, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{EventStore, State, StoreError, WorkerId};
@@ -127,10 +127,8 @@ impl Overview {
     /// The age of the oldest event that is not settled, 0 if there is none.
     pub async fn lag_seconds(&self, line: &Line, events: &EventStore, head: Position) -> Result<f64, StoreError> {
         let oldest = first_unsettled(&self.router, &line.cursor, events, head, SCANS).await?;
-        Ok(match oldest {
-            Some(Row::Event(event)) => clock::now().duration_since(event.created_at).as_secs_f64().max(0.0),
-            Some(Row::Broken(_)) | None => 0.0,
-        })
+        let created_at = oldest.and_then(|row| row.created_at());
+        Ok(created_at.map_or(0.0, |created_at| clock::now().duration_since(created_at).as_secs_f64().max(0.0)))
     }
 
     /// Counts what is left for each cursor, up to a cap.

@@ -33,10 +33,7 @@ pub async fn skip(
         return Err(OperateError::Nothing(nothing));
     };
     let parked = parked(&row, cursor, state).await?;
-    let event_date = match &row {
-        Row::Event(event) => Some(event.created_at),
-        Row::Broken(_) => None,
-    };
+    let event_date = row.created_at();
     state.skip(cursor, &parked, event_date, how.by(caller)).await?;
     let mut answer = json!({
         "target": name,

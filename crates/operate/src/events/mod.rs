@@ -243,8 +243,8 @@ impl EventLine {
         match row {
             Row::Event(event) => {
                 line.created_at = Some(event.created_at);
-                line.creator = Some(event.creator.clone()).filter(|one| !one.is_empty());
-                line.owner = Some(event.owner.clone()).filter(|one| !one.is_empty());
+                line.creator = Some(event.creator.to_string()).filter(|one| !one.is_empty());
+                line.owner = Some(event.owner.to_string()).filter(|one| !one.is_empty());
                 line.payload_bytes = event.payload.as_ref().map(Bytes::len);
             }
             Row::Broken(broken) => line.unreadable = Some(broken.reason.clone()),

@@ -4,6 +4,8 @@
 //! that was looked at, so that a page can be continued behind rows that did not match. That the order is the order of the key is
 //! checked with every row: a database that thinks otherwise is an error, and not a loss.
 
+use std::sync::Arc;
+
 use domain::{EventKey, Row, Timestamp};
 
 use super::{Identity, Page, PageRequest};
@@ -53,7 +55,7 @@ impl Collector {
 
     /// The row before this one, if there is one on this page.
     pub fn last(&self) -> Option<&Row> {
-        self.page.rows.last()
+        self.page.rows.last().map(Arc::as_ref)
     }
 
     /// Whether no further row is wanted.
@@ -65,7 +67,7 @@ impl Collector {
     pub fn push(&mut self, row: Row) -> Result<(), StoreError> {
         self.follows(row.key())?;
         self.page.bytes += row.weight();
-        self.page.rows.push(row);
+        self.page.rows.push(Arc::new(row));
         // Whether anything follows is not known yet: to say yes costs one empty page at most.
         self.page.more = self.is_full();
         Ok(())
@@ -80,7 +82,7 @@ impl Collector {
     }
 
     fn follows(&self, key: &EventKey) -> Result<(), StoreError> {
-        let last = self.page.rows.last().map_or(&self.after, Row::key);
+        let last = self.last().map_or(&self.after, Row::key);
         if key >= last && !self.marked {
             return Ok(());
         }
@@ -94,7 +96,7 @@ impl Collector {
         let mut page = self.page;
         if page.end.is_none() {
             page.end = page.rows.last().map(|row| row.key().clone());
-            page.end_date = page.rows.last().and_then(Row::created_at);
+            page.end_date = page.rows.last().and_then(|row| row.created_at());
         }
         page
     }

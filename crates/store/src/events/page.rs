@@ -1,5 +1,7 @@
 //! What is asked of a store, page by page.
 
+use std::sync::Arc;
+
 use domain::{EventKey, InstanceId, Position, Row, Timestamp, TypeFilter};
 
 use super::Identity;
@@ -29,7 +31,7 @@ pub struct PageRequest<'a> {
 #[derive(Clone, Debug)]
 pub struct Page {
     /// In the order of their keys.
-    pub rows: Vec<Row>,
+    pub rows: Vec<Arc<Row>>,
     /// The last row that was looked at, whether it matched or not; `None` when there was none.
     pub end: Option<EventKey>,
     /// `created_at` of the row at `end`, if it can be read.

@@ -28,7 +28,7 @@ async fn a_table_with_a_serial_an_identity_or_partitions_is_read_in_order() {
         assert_eq!(store.instances().await.expect("it is asked"), ["".into()]);
         assert_eq!(store.fresh(&[("".into(), Position::from_integer(24))]).await.expect("it is asked"), ["".into()]);
         assert_eq!(store.fresh(&[("".into(), Position::from_integer(25))]).await.expect("it is asked"), []);
-        assert_eq!(store.event(&expected[3]).await.expect("it is asked").as_ref(), Some(&rows[3]));
+        assert_eq!(store.event(&expected[3]).await.expect("it is asked").as_ref(), Some(&*rows[3]));
     }
 }
 
@@ -81,9 +81,9 @@ async fn names_types_and_optional_columns_are_taken_as_they_are() {
     assert_eq!(rows.iter().map(|row| row.key().sequence).collect::<Vec<_>>(), [1, 3, 5]);
     let first = event(&rows[0]);
     assert_eq!(first.key.aggregate_id.as_str(), "00000000-0000-0000-0000-000000000001");
-    assert_eq!((first.revision, first.creator.as_str(), first.owner.as_str()), (Some(7), "", ""));
+    assert_eq!((first.revision, &*first.creator, &*first.owner), (Some(7), "", ""));
     assert_eq!(first.payload.as_deref(), Some(b"{}".as_slice()));
-    assert_eq!(store.event(&first.key).await.expect("it is asked").as_ref(), Some(&rows[0]));
+    assert_eq!(store.event(&first.key).await.expect("it is asked").as_ref(), Some(&*rows[0]));
     let known = ["41", "42", "43"].map(|tenant| (tenant.into(), Position::from_integer(5)));
     assert_eq!(store.fresh(&known).await.expect("it is asked"), ["41".into()]);
     assert_eq!(store.instances().await.expect("it is asked"), ["41".into(), "42".into()]);

@@ -201,7 +201,7 @@ async fn single_events_counts_and_times_are_found() {
     db.execute(TIES).await;
     let page = Ask::on("i1").page(&store).await;
     let row = &page.rows[17];
-    assert_eq!(store.event(row.key()).await.expect("it can be asked for").as_ref(), Some(row));
+    assert_eq!(store.event(row.key()).await.expect("it can be asked for").as_ref(), Some(&**row));
     let gone = EventKey { sequence: 99, ..row.key().clone() };
     assert_eq!(store.event(&gone).await.expect("it can be asked for"), None);
     let ask = Ask { after: row.key().clone(), ..Ask::on("i1") };

@@ -25,7 +25,7 @@ async fn jsonb_payloads_arrive_as_the_database_prints_them() {
     assert_eq!(payload(&rows[5]).map(str::len), Some(10_000_002));
     let first = event(&rows[0]);
     assert_eq!(first.created_at.to_string(), "2025-03-27T10:22:43.262665Z");
-    assert_eq!((first.revision, first.creator.as_str(), first.owner.as_str()), (Some(2), "creator", "owner"));
+    assert_eq!((first.revision, &*first.creator, &*first.owner), (Some(2), "creator", "owner"));
 }
 
 /// A custom table whose payload is of this type.

@@ -58,7 +58,7 @@ async fn what_is_appended_is_read_in_order_as_it_was_written() {
     let probe = reopened.probe().await.expect("it is asked");
     assert_eq!(probe.head, written[2].position);
     assert!(probe.writers.is_empty());
-    assert_eq!(reopened.event(&written[1]).await.expect("it is asked").as_ref(), Some(&page.rows[1]));
+    assert_eq!(reopened.event(&written[1]).await.expect("it is asked").as_ref(), Some(&*page.rows[1]));
     assert!(reopened.check().await.is_ok());
 }
 
@@ -125,7 +125,7 @@ async fn rows_that_cannot_be_read_stand_in_the_way() {
     let rows = Ask::on("i1").page(&store).await.rows;
     let reasons: Vec<_> = rows
         .iter()
-        .map(|row| match row {
+        .map(|row| match &**row {
             Row::Broken(row) => row.reason.as_str(),
             Row::Event(_) => "whole",
         })
@@ -134,7 +134,7 @@ async fn rows_that_cannot_be_read_stand_in_the_way() {
     execute(&folder, "UPDATE events2 SET event_type = x'00ff' WHERE position = 3").await;
     let filtered = Ask::on("i1").types(&["another"], &["group"]).page(&store).await;
     assert_eq!(filtered.rows.len(), 1, "without a type it may concern everybody");
-    assert!(matches!(&filtered.rows[0], Row::Broken(row) if row.event_type.is_none()));
+    assert!(matches!(&*filtered.rows[0], Row::Broken(row) if row.event_type.is_none()));
 }
 
 #[tokio::test]

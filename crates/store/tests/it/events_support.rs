@@ -1,5 +1,7 @@
 //! What the tests of event stores have in common.
 
+use std::sync::Arc;
+
 use domain::{Event, EventKey, InstanceId, Position, Row, TypeFilter};
 use postrider_store::{Columns, EventStore, EventStoreOptions, HorizonSource, Page, PageRequest, StoreError, Table};
 use test_support::{CUSTOM_TABLE, TestDatabase};
@@ -112,7 +114,7 @@ impl Ask {
     }
 
     /// Page after page to the end; the pages too.
-    pub async fn all(mut self, store: &EventStore) -> (Vec<Row>, Vec<Page>) {
+    pub async fn all(mut self, store: &EventStore) -> (Vec<Arc<Row>>, Vec<Page>) {
         let (mut rows, mut pages) = (Vec::new(), Vec::new());
         loop {
             let page = self.page(store).await;
@@ -128,7 +130,7 @@ impl Ask {
     }
 }
 
-pub fn keys(rows: &[Row]) -> Vec<EventKey> {
+pub fn keys(rows: &[Arc<Row>]) -> Vec<EventKey> {
     rows.iter().map(|row| row.key().clone()).collect()
 }
 

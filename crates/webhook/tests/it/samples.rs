@@ -16,8 +16,8 @@ pub(crate) fn event() -> Event {
         revision: Some(2),
         created_at: "2025-03-27T10:22:43.262665Z".parse().expect("a valid time"),
         payload: None,
-        creator: "312909075212468632".to_owned(),
-        owner: "312909075211944344".to_owned(),
+        creator: "312909075212468632".into(),
+        owner: "312909075211944344".into(),
     }
 }
 

@@ -38,8 +38,8 @@ fn row_of(aggregate: &str, position: i64) -> Arc<Row> {
         revision: Some(2),
         created_at: Timestamp::UNIX_EPOCH,
         payload: None,
-        creator: String::new(),
-        owner: String::new(),
+        creator: "".into(),
+        owner: "".into(),
     }))
 }
 

@@ -3,6 +3,8 @@
 //! Invariant: once the key is read, nothing fails any more: what cannot be decoded makes the row
 //! [`Row::Broken`], naming the column and never its value.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use domain::{AggregateType, BrokenRow, Event, EventKey, EventType, InstanceId, Row, Timestamp};
 use serde_json::value::RawValue;
@@ -40,11 +42,17 @@ pub(super) const OUTPUTS: usize = PAYLOAD + 1;
 pub(super) struct Output<'r> {
     pub row: &'r PgRow,
     pub begins_at: usize,
+    /// The row before it in the same answer, if there is one: names that are the same in both are kept once.
+    pub before: Option<&'r Row>,
 }
 
 impl<'r> Output<'r> {
     fn get<T: Decode<'r, Postgres> + Type<Postgres>>(self, column: usize) -> Result<T, sqlx::Error> {
-        self.row.try_get(self.begins_at + column)
+        match self.before {
+            // All rows of an answer have the same types, and looking at them takes as long as decoding what they are of.
+            Some(Row::Event(_)) => self.row.try_get_unchecked(self.begins_at + column),
+            Some(Row::Broken(_)) | None => self.row.try_get(self.begins_at + column),
+        }
     }
 
     fn raw(self, column: usize) -> Result<PgValueRef<'r>, sqlx::Error> {
@@ -52,14 +60,14 @@ impl<'r> Output<'r> {
     }
 }
 
-/// `before` is the row before this one, if there is one: names that are the same in both are kept once.
-pub(super) fn row(output: Output<'_>, layout: &Layout, before: Option<&Row>) -> Result<Row, StoreError> {
-    let key = key(output, before.map(Row::key))?;
+/// The whole row.
+pub(super) fn row(output: Output<'_>, layout: &Layout) -> Result<Row, StoreError> {
+    let key = key(output)?;
     let event_type: Option<EventType> = output
         .get::<Option<&str>>(EVENT_TYPE)
         .ok()
         .flatten()
-        .map(|text| same(text, before.and_then(Row::event_type), EventType::as_str));
+        .map(|text| same(text, output.before.and_then(Row::event_type), EventType::as_str));
     Ok(match rest(output, layout, event_type.clone()) {
         Ok(rest) => Row::Event(Event {
             key,
@@ -80,7 +88,8 @@ fn same<'t, T: Clone + From<&'t str>>(text: &'t str, before: Option<&T>, as_str:
 }
 
 /// The key of a row: without it there is no telling where the row stands.
-pub(super) fn key(output: Output<'_>, before: Option<&EventKey>) -> Result<EventKey, StoreError> {
+pub(super) fn key(output: Output<'_>) -> Result<EventKey, StoreError> {
+    let before = output.before.map(Row::key);
     let read = || -> Result<_, sqlx::Error> {
         let position: Option<&str> = output.get(POSITION)?;
         Ok((
@@ -112,22 +121,27 @@ struct Rest {
     revision: Option<i32>,
     created_at: Timestamp,
     payload: Option<Bytes>,
-    creator: String,
-    owner: String,
+    creator: Arc<str>,
+    owner: Arc<str>,
 }
 
 fn rest(output: Output<'_>, layout: &Layout, event_type: Option<EventType>) -> Result<Rest, String> {
     let revision: Option<i64> = output.get(REVISION).map_err(|_| "revision cannot be read")?;
-    let text = |column: usize, name: &str| {
-        output.get::<Option<String>>(column).map(Option::unwrap_or_default).map_err(|_| format!("{name} is no text"))
+    let before = match output.before {
+        Some(Row::Event(event)) => Some(event),
+        Some(Row::Broken(_)) | None => None,
+    };
+    let text = |column: usize, name: &str, before: Option<&Arc<str>>| {
+        let text: Option<&str> = output.get(column).map_err(|_| format!("{name} is no text"))?;
+        Ok::<_, String>(same(text.unwrap_or_default(), before, Arc::as_ref))
     };
     Ok(Rest {
         event_type: event_type.ok_or("event_type is NULL")?,
         revision: revision.map(i32::try_from).transpose().map_err(|_| "revision is out of range")?,
         created_at: created_at(output)?,
         payload: payload(output, layout)?,
-        creator: text(CREATOR, "creator")?,
-        owner: text(OWNER, "owner")?,
+        creator: text(CREATOR, "creator", before.map(|event| &event.creator))?,
+        owner: text(OWNER, "owner", before.map(|event| &event.owner))?,
     })
 }
 

@@ -126,10 +126,10 @@ pub(super) async fn page(store: &PostgresEvents, request: &PageRequest<'_>) -> R
 
 /// Takes a row of a page, or the last one that was looked at.
 fn take(collector: &mut Collector, row: &PgRow, layout: &Layout) -> Result<(), StoreError> {
-    let output = Output { row, begins_at: page::OUTPUT };
+    let output = Output { row, begins_at: page::OUTPUT, before: collector.last() };
     match row.try_get::<Option<bool>, _>(page::MORE).map_err(StoreError::database(PAGE))? {
-        None => collector.push(decode::row(output, layout, collector.last())?),
-        Some(more) => collector.mark(decode::key(output, None)?, decode::created_at(output).ok(), more),
+        None => collector.push(decode::row(output, layout)?),
+        Some(more) => collector.mark(decode::key(output)?, decode::created_at(output).ok(), more),
     }
 }
 
@@ -178,7 +178,7 @@ pub(super) async fn event(store: &PostgresEvents, key: &EventKey) -> Result<Opti
     let mut connection = acquire(&store.pool, OPERATION).await?;
     let read = timeout(LONG, query.fetch_optional(&mut *connection)).await;
     settle(OPERATION, LONG, connection, read)?
-        .map(|row| decode::row(Output { row: &row, begins_at: 0 }, &examined.layout, None))
+        .map(|row| decode::row(Output { row: &row, begins_at: 0, before: None }, &examined.layout))
         .transpose()
 }
 

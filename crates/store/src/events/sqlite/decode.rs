@@ -42,8 +42,8 @@ fn event(row: &SqliteRow, key: EventKey, event_type: Option<EventType>) -> Resul
         revision: row.try_get("revision").map_err(|_| "revision is no number")?,
         created_at: created_at(row)?,
         payload: payload.map(Bytes::from),
-        creator: row.try_get("creator").map_err(|_| "creator is no text")?,
-        owner: row.try_get("owner").map_err(|_| "owner is no text")?,
+        creator: row.try_get::<&str, _>("creator").map_err(|_| "creator is no text")?.into(),
+        owner: row.try_get::<&str, _>("owner").map_err(|_| "owner is no text")?.into(),
     })
 }
 
