@@ -56,7 +56,7 @@ impl Status {
     pub fn readiness(&self) -> Readiness {
         let seen = self.lock();
         let trouble =
-            [("starting", &seen.starting), ("event store", &seen.events_trouble), ("state", &seen.state_trouble)];
+            [("event store", &seen.events_trouble), ("state", &seen.state_trouble), ("starting", &seen.starting)];
         match trouble
             .into_iter()
             .find_map(|(what, trouble)| trouble.as_ref().map(|trouble| format!("{what}: {trouble}")))
@@ -111,12 +111,28 @@ impl Status {
         self.looks.ask().await;
     }
 
-    /// The databases are not reached yet, for this reason; an engine that runs knows better from then on.
+    /// What keeps the daemon from beginning, or keeps it so far; an engine that runs knows better from when it has joined the workers.
     pub fn starting(&self, reason: Option<String>) {
         self.lock().starting = reason;
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().expect("no holder of this lock panics")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Readiness, Status};
+
+    #[test]
+    fn a_daemon_is_ready_while_it_is_one_of_the_workers() {
+        let status = Status::default();
+        status.starting(Some("the workers are not joined yet".to_owned()));
+        assert_eq!(status.readiness(), Readiness::NotReady("starting: the workers are not joined yet".to_owned()));
+        status.leads(true);
+        assert_eq!(status.readiness(), Readiness::Ready);
+        status.leads(false);
+        assert!(matches!(status.readiness(), Readiness::NotReady(reason) if reason.contains("not one of the workers")));
     }
 }

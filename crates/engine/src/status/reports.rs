@@ -82,6 +82,7 @@ impl Status {
     }
 
     pub(crate) fn leads(&self, leads: bool) {
+        self.starting((!leads).then(|| "it is not one of the workers any more".to_owned()));
         self.metrics.leads.set(i64::from(leads));
         self.metrics.leased_targets.set(0);
         let mut seen = self.lock();
@@ -90,6 +91,7 @@ impl Status {
         drop(seen);
         self.metrics.oldest.clear();
         self.metrics.holds.clear();
+        self.metrics.failed_events.clear();
     }
 
     /// How many targets this daemon serves.

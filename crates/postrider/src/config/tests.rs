@@ -100,6 +100,7 @@ fn the_defaults_in_the_example_are_those_of_the_code() {
     assert!(example.delivery == code.delivery);
     assert!(example.admin == code.admin);
     assert_eq!(example.log, code.log);
+    assert!(example.traces == code.traces);
     assert_eq!(example.retention, code.retention);
     assert_eq!(example.shutdown_grace, code.shutdown_grace);
     assert!(example.state == code.state && example.definitions == code.definitions);
@@ -115,6 +116,7 @@ fn the_defaults_in_the_example_are_those_of_the_code() {
             && shown.start == target.start
             && shown.payload == target.payload
             && shown.payload_encoding == target.payload_encoding
+            && shown.payload_type == target.payload_type
     );
     let switched_on = read(&switched_on().replace("[[target]]", "[[target]] # switched on"));
     assert!(switched_on.target[0].timeout == Some(code.delivery.timeout));

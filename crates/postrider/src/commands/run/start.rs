@@ -80,7 +80,7 @@ impl Start<'_> {
                 max_event_age: config.projection.max_event_age,
             });
         }
-        self.status.starting(None);
+        self.status.starting(Some("the workers are not joined yet".to_owned()));
         self.manager.started();
         let parts = Parts { events, state, deliverer, worker: worker::id(), info: worker::here() };
         let traces = traces(config, &parts)?;
