@@ -125,8 +125,10 @@ pub enum Measure {
     Idle,
     /// What a thousand targets behind a million events take.
     Memory,
-    /// Whether more targets and more events make it slower.
-    Growth,
+    /// Whether more targets make it slower.
+    GrowthTargets,
+    /// Whether more events in the table do.
+    GrowthEvents,
     /// A backlog and a trickle in SQLite.
     Sqlite,
 }
@@ -142,7 +144,8 @@ impl Measure {
             Self::Latency => "latency",
             Self::Idle => "idle",
             Self::Memory => "memory",
-            Self::Growth => "growth",
+            Self::GrowthTargets => "growth-targets",
+            Self::GrowthEvents => "growth-events",
             Self::Sqlite => "sqlite",
         }
     }

@@ -30,6 +30,32 @@ impl Run {
     }
 }
 
+/// The runs of one kind, round by round.
+#[derive(Default)]
+pub struct Runs(pub Vec<Run>);
+
+impl Runs {
+    /// Calls a second.
+    pub fn per_second(&self) -> Vec<f64> {
+        self.0.iter().map(|run| run.per_second).collect()
+    }
+
+    /// Processor time of whoever calls, in microseconds a call.
+    pub fn caller(&self) -> Vec<f64> {
+        self.0.iter().map(|run| run.micros(run.caller)).collect()
+    }
+
+    /// That of the endpoint.
+    pub fn endpoint(&self) -> Vec<f64> {
+        self.0.iter().map(|run| run.micros(run.endpoint)).collect()
+    }
+
+    /// That of PostgreSQL.
+    pub fn postgres(&self) -> Vec<f64> {
+        self.0.iter().map(|run| run.micros(run.postgres)).collect()
+    }
+}
+
 /// Starts the daemon, waits until each target was called so often, stops it, and makes sure that nothing was lost or came twice.
 ///
 /// Processor time counts from when calls have begun, so that starting is no part of it.

@@ -6,7 +6,7 @@ use super::{Bench, tell};
 use crate::{
     caller::bare,
     cli::Client,
-    deliver::{Run, deliver},
+    deliver::{Run, Runs, deliver},
     receive::Sample,
     receiver::Receiver,
     report::Figure,
@@ -17,40 +17,44 @@ use crate::{
 /// How much slower, at most.
 const WITHIN: f64 = 0.2;
 
-/// Both.
-pub async fn run(bench: &Bench) -> Result<Vec<Figure>> {
-    let mut figures = with_targets(bench).await?;
-    figures.extend(with_events(bench).await?);
-    Ok(figures)
-}
-
 /// As many deliveries to few targets and to many; and as many calls of the bare client over as many connections, which is what
 /// the machine itself makes of more of them.
-async fn with_targets(bench: &Bench) -> Result<Vec<Figure>> {
+pub async fn with_targets(bench: &Bench) -> Result<Vec<Figure>> {
+    const NAME: &str = "growth-targets";
     let few = (64, bench.options.size(3_000, 20));
     let many = (bench.options.size(1_000, 128), bench.options.size(192, 10));
-    let (mut delivered, mut alone) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    let (mut delivered, mut alone) = ([Runs::default(), Runs::default()], [Runs::default(), Runs::default()]);
     for round in bench.options.rounds() {
         for (number, (targets, events)) in [few, many].into_iter().enumerate() {
-            tell("growth", round, &format!("{targets} targets"));
+            tell(NAME, round, &format!("{targets} targets"));
             let (run, sample) = to_all(bench, targets, events).await?;
-            delivered[number].push(run.per_second);
-            tell("growth", round, &format!("reqwest alone, loops: {targets}"));
-            alone[number].push(bare(Client::Reqwest, &sample, targets, events).await?.per_second);
+            delivered[number].0.push(run);
+            tell(NAME, round, &format!("reqwest alone, loops: {targets}"));
+            alone[number].0.push(bare(Client::Reqwest, &sample, targets, events).await?);
         }
     }
-    let [fast, slow] = &delivered;
-    let [alone_fast, alone_slow] = &alone;
-    let rate = |what: String, samples: &Vec<f64>| Figure::new("growth", what, "/s", samples.clone());
-    Ok(vec![
-        rate(format!("delivered, {} targets", few.0), fast),
-        rate(format!("reqwest alone, loops: {}", few.0), alone_fast),
-        rate(format!("delivered, {} targets", many.0), slow),
-        rate(format!("reqwest alone, loops: {}", many.0), alone_slow),
-        Figure::ratio("growth", "many targets over few", slow, fast).at_least(1.0 - WITHIN),
-        Figure::ratio("growth", "many loops of reqwest over few", alone_slow, alone_fast),
-        Figure::ratio("growth", "many targets over as many loops", slow, alone_slow),
-    ])
+    let figure = |what: String, unit, samples| Figure::new(NAME, what, unit, samples);
+    let mut figures = Vec::new();
+    for (number, (targets, _)) in [few, many].into_iter().enumerate() {
+        let (daemon, reqwest) = (&delivered[number], &alone[number]);
+        figures.extend([
+            figure(format!("delivered, {targets} targets"), "/s", daemon.per_second()),
+            figure(format!("reqwest alone, loops: {targets}"), "/s", reqwest.per_second()),
+            figure(format!("processor time of the daemon a delivery, {targets} targets"), "us", daemon.caller()),
+            figure(format!("of reqwest alone a call, loops: {targets}"), "us", reqwest.caller()),
+            figure(format!("of the endpoint a delivery, {targets} targets"), "us", daemon.endpoint()),
+            figure(format!("of PostgreSQL a delivery, {targets} targets"), "us", daemon.postgres()),
+        ]);
+    }
+    let ratio =
+        |what: &str, over: &Runs, under: &Runs| Figure::ratio(NAME, what, &over.per_second(), &under.per_second());
+    let ([fast, slow], [alone_fast, alone_slow]) = (&delivered, &alone);
+    figures.extend([
+        ratio("many targets over few", slow, fast).at_least(1.0 - WITHIN),
+        ratio("many loops of reqwest over few", alone_slow, alone_fast),
+        ratio("many targets over as many loops", slow, alone_slow),
+    ]);
+    Ok(figures)
 }
 
 /// Delivers a backlog of which every event concerns every target.
@@ -93,14 +97,15 @@ struct Table {
 }
 
 /// As many deliveries of the last events of tables of several sizes.
-async fn with_events(bench: &Bench) -> Result<Vec<Figure>> {
+pub async fn with_events(bench: &Bench) -> Result<Vec<Figure>> {
+    const NAME: &str = "growth-events";
     const TARGETS: usize = 64;
     let delivered = bench.options.size(2_000, 50);
     let mut sizes = vec![bench.options.size(10_000, 500), bench.options.size(1_000_000, 5_000)];
     sizes.extend(bench.options.long.then_some(10_000_000));
     let mut tables = Vec::new();
     for events in sizes {
-        tell("growth", 1, &format!("writing {events} events"));
+        tell(NAME, 1, &format!("writing {events} events"));
         let mut store = bench.server.store().await;
         store.append(events, "'user.human.added'").await;
         store.settle().await;
@@ -110,7 +115,7 @@ async fn with_events(bench: &Bench) -> Result<Vec<Figure>> {
     for round in bench.options.rounds() {
         for table in &mut tables {
             let Table { events, store, role, rates, pages } = table;
-            tell("growth", round, &format!("{events} events"));
+            tell(NAME, round, &format!("{events} events"));
             role.forget(store).await;
             let start = format!("start = \"{}\"", Store::behind(*events - delivered));
             rates.push(all(bench, store, role.url(), TARGETS, delivered, &start).await?.0.per_second);
@@ -120,15 +125,14 @@ async fn with_events(bench: &Bench) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for table in &tables {
         let Table { events, rates, pages, .. } = table;
-        figures.push(Figure::new("growth", format!("delivered, {events} events in the table"), "/s", rates.clone()));
-        figures.push(Figure::new("growth", format!("a page, {events} events in the table"), "ms", pages.clone()));
+        figures.push(Figure::new(NAME, format!("delivered, {events} events in the table"), "/s", rates.clone()));
+        figures.push(Figure::new(NAME, format!("a page, {events} events in the table"), "ms", pages.clone()));
     }
     for table in &tables[1..] {
         let (small, events) = (&tables[0], table.events);
         let rate =
-            Figure::ratio("growth", format!("delivered, {events} over {}", small.events), &table.rates, &small.rates);
-        let page =
-            Figure::ratio("growth", format!("a page, {events} over {}", small.events), &table.pages, &small.pages);
+            Figure::ratio(NAME, format!("delivered, {events} over {}", small.events), &table.rates, &small.rates);
+        let page = Figure::ratio(NAME, format!("a page, {events} over {}", small.events), &table.pages, &small.pages);
         figures.extend([rate.at_least(1.0 - WITHIN), page.at_most(1.0 + WITHIN)]);
     }
     for table in tables {

@@ -51,7 +51,7 @@ pub async fn run(options: Options) -> Result<ExitCode> {
         Some(path) => path.clone(),
         None => std::env::current_exe().context("this process has a binary")?.with_file_name("postrider"),
     };
-    let count_statements = chosen.iter().any(|measure| matches!(measure, Measure::Idle | Measure::Growth));
+    let count_statements = chosen.iter().any(|measure| matches!(measure, Measure::Idle | Measure::GrowthEvents));
     let server = Server::start(count_statements).await;
     let bench = Bench { options, server, daemon };
     let mut report = Report {
@@ -95,7 +95,8 @@ async fn taken(measure: Measure, bench: &Bench) -> Result<Vec<Figure>> {
             Measure::Latency => latency::run(bench).await,
             Measure::Idle => idle::run(bench).await,
             Measure::Memory => memory::run(bench).await,
-            Measure::Growth => growth::run(bench).await,
+            Measure::GrowthTargets => growth::with_targets(bench).await,
+            Measure::GrowthEvents => growth::with_events(bench).await,
             Measure::Sqlite => sqlite::run(bench).await,
         }
     };

@@ -6,7 +6,7 @@ use super::{Bench, tell};
 use crate::{
     caller::bare,
     cli::Client,
-    deliver::{Run, deliver},
+    deliver::{Runs, deliver},
     receiver::Receiver,
     report::Figure,
 };
@@ -23,28 +23,6 @@ struct Backlog {
     bar: f64,
     /// Whether processor times are held to theirs.
     judge_processor: bool,
-}
-
-/// The runs of one kind, round by round.
-#[derive(Default)]
-struct Runs(Vec<Run>);
-
-impl Runs {
-    fn per_second(&self) -> Vec<f64> {
-        self.0.iter().map(|run| run.per_second).collect()
-    }
-
-    fn caller(&self) -> Vec<f64> {
-        self.0.iter().map(|run| run.micros(run.caller)).collect()
-    }
-
-    fn endpoint(&self) -> Vec<f64> {
-        self.0.iter().map(|run| run.micros(run.endpoint)).collect()
-    }
-
-    fn postgres(&self) -> Vec<f64> {
-        self.0.iter().map(|run| run.micros(run.postgres)).collect()
-    }
 }
 
 /// One target in strict order.
