@@ -1,4 +1,4 @@
-//! Cursors as rows: reading, creating, locking and claiming them.
+//! Cursors as rows: reading, creating and locking them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,9 +8,8 @@ use serde::Serialize;
 use super::{
     State,
     database::{Rows, Work},
-    failed, leases,
+    failed,
     row::{self, CURSOR_COLUMNS},
-    workers::Session,
 };
 use crate::StoreError;
 
@@ -20,26 +19,17 @@ const ENSURE: &str = "INSERT INTO cursors (target_id, instance_id, epoch, positi
      FROM (VALUES {rows}) AS wanted WHERE column1 IS NOT NULL
      ON CONFLICT (target_id, instance_id) DO NOTHING";
 const RAISE_EPOCH: &str = "UPDATE cursors SET epoch = epoch + 1, last_updated = {now} WHERE id = $1";
-const CLAIM: &str = "UPDATE cursors SET epoch = epoch + 1 WHERE target_id = $1 AND instance_id = $2 RETURNING ";
 
 const LOCK_EPOCHS: &str = "SELECT id, epoch FROM cursors WHERE id IN (SELECT wanted.id FROM {rows})
      ORDER BY id {for update}";
 
 #[derive(Serialize)]
-struct WantedCursor {
-    id: i64,
+pub(super) struct WantedCursor {
+    pub(super) id: i64,
 }
 
-const WANTED: Rows = Rows { name: "wanted", columns: &[("id", "BIGINT")] };
-
-/// A cursor that now belongs to whoever claimed it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Claim {
-    /// With the epoch that commits must present.
-    pub cursor: Cursor,
-    /// Its failed events that are retrying or halted, and those parked beyond it, where it was moved back.
-    pub failed: Vec<FailedEvent>,
-}
+/// Cursors by their ids.
+pub(super) const WANTED: Rows = Rows { name: "wanted", columns: &[("id", "BIGINT")] };
 
 impl State {
     /// Creates the cursors that are missing; those that are there stay as they are.
@@ -76,36 +66,6 @@ impl State {
         let sql = format!("SELECT {CURSOR_COLUMNS} FROM cursors WHERE target_id = $1 AND instance_id = $2");
         let row = work.row(work.sql(&sql).bind(target.to_string()).bind(instance.to_string())).await?;
         work.decoded(row.as_ref().map(row::cursor).transpose())
-    }
-
-    /// Makes the cursor this worker's: raises its epoch, with which every earlier owner is fenced off.
-    ///
-    /// `None` when the session has ended or expired by the database's clock, when it has not leased the target, or when
-    /// there is no cursor.
-    pub async fn claim(
-        &self,
-        session: &Session,
-        target: &TargetId,
-        instance: &InstanceId,
-    ) -> Result<Option<Claim>, StoreError> {
-        let mut work = self.database.write("claim a cursor").await?;
-        let held = work.sql(leases::HOLD_LEASE).bind(session.worker.0.clone()).bind(session.epoch);
-        let held = held.bind(target.to_string());
-        if work.row(held).await?.is_none() {
-            work.rollback().await?;
-            return Ok(None);
-        }
-        let statement = work.sql(&format!("{CLAIM}{CURSOR_COLUMNS}"));
-        let row = work.row(statement.bind(target.to_string()).bind(instance.to_string())).await?;
-        let Some(cursor) = work.decoded(row.as_ref().map(row::cursor).transpose())? else {
-            work.rollback().await?;
-            return Ok(None);
-        };
-        let mut failed =
-            failed::of_cursor(&mut work, cursor.id, &[FailedStatus::Retrying, FailedStatus::Halted]).await?;
-        failed.extend(failed::parked_beyond(&mut work, &cursor).await?);
-        work.commit().await?;
-        Ok(Some(Claim { cursor, failed }))
     }
 
     /// What an operator asked to be sent again: settled events, at the cursor, before it or ahead of it, whose status is

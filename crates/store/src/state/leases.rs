@@ -1,7 +1,6 @@
 //! Leases: which worker has which target. They have no end of their own; they end with the worker's session.
 //!
-//! A target that nobody has leased has no row here. A claim locks the row of the session and the row of the lease, so that
-//! neither ends before it is committed.
+//! A target that nobody has leased has no row here.
 
 use std::collections::BTreeMap;
 
@@ -22,11 +21,6 @@ const LOOK: &str = "SELECT {now} AS now, (SELECT revision FROM revision WHERE id
      (SELECT version FROM membership WHERE id = 1) AS membership,
      (SELECT count(*) FROM workers WHERE standing IN ('working', 'leaving') AND id <> $1
      AND (expires_at <= {now} OR expires_at > {now} + lease_duration + 1000000)) AS doubtful";
-
-/// Locks a target's lease and its worker's session while they run, so that neither ends before the transaction does.
-pub(super) const HOLD_LEASE: &str = "SELECT leases.target_id FROM workers JOIN leases ON leases.worker_id = workers.id
-     WHERE workers.id = $1 AND workers.epoch = $2 AND workers.standing IN ('working', 'leaving')
-     AND workers.expires_at > {now} AND leases.target_id = $3 {for key share}";
 
 /// What a daemon asks for several times a second, in one statement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

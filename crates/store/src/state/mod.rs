@@ -14,6 +14,7 @@
 
 mod apply;
 mod audit;
+mod claim;
 mod commit;
 mod cursors;
 mod database;
@@ -42,7 +43,7 @@ mod workers;
 
 pub use apply::DefinitionsChange;
 pub use audit::{AuditEntry, AuditFilter};
-pub use cursors::Claim;
+pub use claim::Claim;
 pub use dates::{Dates, DefinitionDates};
 pub use deliveries::{Attempt, AttemptFilter, AttemptId, RecordedAttempt};
 pub use failed::{FailedCount, FailedFilter};

@@ -87,6 +87,44 @@ async fn a_claim_raises_the_epoch_and_fences_the_earlier_owner() {
 }
 
 #[tokio::test]
+async fn many_are_claimed_at_once_each_with_its_own_failed_events_and_without_those_that_are_not_leased() {
+    on_both(async |fixture| {
+        fixture.define(&["crm", "ldap", "other"]).await;
+        for (target, instance) in [("crm", "two"), ("ldap", "one"), ("other", "one"), ("crm", "one")] {
+            fixture.cursor(target, instance).await;
+        }
+        let (crm, ldap) = (fixture.cursor("crm", "one").await, fixture.cursor("ldap", "one").await);
+        let other = fixture.cursor("other", "one").await;
+        for (cursor, position) in [(&crm, 102), (&ldap, 103)] {
+            let waits = FailedChange::Put(failed(position, FailedStatus::Retrying, 1));
+            commit(fixture, &[(cursor.id, cursor.epoch, with(101, vec![waits]))]).await;
+        }
+        let session = fixture.lease("a", &["crm", "ldap"]).await;
+        let place = |target: &str, instance: &str| (id(target), InstanceId::from(instance));
+        let asked =
+            [("ldap", "one"), ("crm", "one"), ("crm", "two"), ("other", "one"), ("crm", "three"), ("crm", "one")];
+        let asked = asked.map(|(target, instance)| place(target, instance));
+        let claims = fixture.state.claim_all(&session, &asked).await.expect("they can be claimed");
+        let mut found: Vec<_> = (claims.iter())
+            .map(|((target, instance), claim)| {
+                let waiting: Vec<_> = claim.failed.iter().map(|failed| failed.key.sequence).collect();
+                (target.to_string(), instance.to_string(), waiting)
+            })
+            .collect();
+        found.sort();
+        let expected = [("crm", "one", vec![102]), ("crm", "two", vec![]), ("ldap", "one", vec![103])];
+        let expected = expected.map(|(target, instance, waiting)| (id(target).to_string(), instance.into(), waiting));
+        assert_eq!(found, expected);
+        let claimed = &claims[&place("crm", "one")].cursor;
+        assert_eq!(claimed.epoch.0, crm.epoch.0 + 1, "once, however often it is asked for");
+        assert_eq!(fixture.cursor("crm", "one").await, *claimed);
+        assert_eq!(fixture.cursor("other", "one").await.epoch, other.epoch);
+        assert!(fixture.state.claim_all(&session, &[]).await.expect("nothing can be asked for").is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn without_the_lease_nothing_is_claimed() {
     on_both(async |fixture| {
         fixture.define(&["crm"]).await;
