@@ -21,6 +21,9 @@ const OPERATION: &str = "read a page of events";
 /// From 1970 to 2000, where PostgreSQL counts from, in microseconds.
 const EPOCH_OFFSET: i64 = 946_684_800_000_000;
 
+/// What stands before the text of a `jsonb` on the wire.
+const JSONB_VERSION: u8 = 1;
+
 /// Where the columns of `sql::Builder::output` stand: to look each of them up by its name would take longer than to decode it.
 const POSITION: usize = 0;
 const IN_TX_ORDER: usize = 1;
@@ -172,7 +175,10 @@ fn payload(output: Output<'_>, layout: &Layout) -> Result<Option<Bytes>, String>
     if value.is_null() {
         return Ok(None);
     }
-    let bytes = value.as_bytes().map_err(|_| "payload cannot be read")?;
+    let mut bytes = value.as_bytes().map_err(|_| "payload cannot be read")?;
+    if layout.payload.kind == "jsonb" {
+        bytes = bytes.strip_prefix(&[JSONB_VERSION]).ok_or("payload is jsonb of another version")?;
+    }
     if !matches!(layout.payload.kind.as_str(), "jsonb" | "json") {
         serde_json::from_slice::<&RawValue>(bytes).map_err(|_| "payload is no JSON")?;
     }
