@@ -5,7 +5,7 @@
 //! up to it, instance by instance. Nothing is ever read past the horizon. Trouble with the store is reported once and waited
 //! out; the couriers wait with it.
 //!
-//! The parts: [`pages`] reads, one page ahead where there is a backlog; [`horizon`] takes the horizon and tells who holds
+//! The parts: [`pages`] reads, and reads ahead where there is a backlog; [`horizon`] takes the horizon and tells who holds
 //! it; [`server`] makes sure that a server that is new has everything that was read; [`instances`] finds those that are new.
 
 mod horizon;
@@ -83,6 +83,9 @@ pub(crate) struct Tail {
     examined: Instant,
     swept: Option<Instant>,
     looked: Instant,
+    look_every: Duration,
+    /// Somebody said that there is something since the instances were looked for.
+    may_be_new: bool,
 }
 
 impl Tail {
@@ -126,6 +129,8 @@ impl Tail {
             examined: Instant::now(),
             swept: None,
             looked: Instant::now(),
+            look_every: Duration::ZERO,
+            may_be_new: false,
         };
         (tail, Sight { safe: safe_seen, mark: mark_seen, instances: instances_seen })
     }
@@ -169,7 +174,10 @@ impl Tail {
                         Next::HeldBack => {
                             (HELD_BACK.min(self.options.poll_interval), self.events.source() != HorizonSource::TxStart)
                         }
-                        Next::Idle => (self.waking.idle(), true),
+                        Next::Idle => {
+                            let idle = self.waking.idle();
+                            (self.instances_are_due_in().map_or(idle, |due| idle.min(due)), true)
+                        }
                     }
                 }
                 Err(error) => {
