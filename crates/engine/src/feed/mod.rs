@@ -140,12 +140,6 @@ impl Feed {
         self.lock().size.learn(read);
     }
 
-    /// Whether so many bytes more would be kept.
-    pub fn has_room_for(&self, bytes: usize) -> bool {
-        let run = self.lock();
-        run.bytes + bytes < run.share
-    }
-
     /// Appends what the tail has read; the oldest pages make room.
     pub fn append(&self, page: Page, more: bool, share: usize) {
         self.lock().append(page, more, share);
