@@ -3,8 +3,9 @@
 //! The cast: [`Engine`] joins the workers and takes its share of the targets. `tail` reads the events table up
 //! to the horizon into one `feed` per instance; a `courier` per target and instance reads its feed,
 //! drives its `domain::window` and calls through `webhook`; the `ledger` commits what they settled, in groups. The
-//! `lease` and the supervisor's share make sure that each target is served by one daemon. Beside them `attempts` are
-//! written down and `traces` sent, a `limit` keeps calls apart, and the `sweeper` removes what is kept no longer.
+//! `lease` and the supervisor's share make sure that each target is served by one daemon. Beside them couriers send in `turns`
+//! and gather their `claims`, a `limit` keeps calls apart, `attempts` are written down and `traces` sent, and the `sweeper`
+//! removes what is kept no longer.
 //!
 //! Invariants: every task is owned by the `supervisor` and ends through a token; nothing is sent unless the lease
 //! runs; no cursor moves but through the ledger, which presents its epoch.
@@ -12,6 +13,7 @@
 //! What this crate deliberately does not do: SQL (`store`), HTTP (`webhook`), decisions about one event (`domain`).
 
 mod attempts;
+mod claims;
 mod clock;
 mod courier;
 mod feed;
@@ -30,6 +32,7 @@ mod supervisor;
 mod sweeper;
 mod tail;
 mod traces;
+mod turns;
 mod verdicts;
 mod waking;
 

@@ -55,9 +55,14 @@ struct Committed {
 }
 
 impl Verdicts {
+    /// Whether [`Self::refresh`] would read anything.
+    pub fn are_due(&self, revision: i64, gates: &[Place]) -> bool {
+        !self.lock().due(revision, gates).is_empty()
+    }
+
     /// Reads these gates where they are not known or not known well enough; and all others that will be due soon.
     pub async fn refresh(&self, state: &State, revision: i64, gates: &[Place]) -> Result<(), StoreError> {
-        if self.lock().due(revision, gates).is_empty() {
+        if !self.are_due(revision, gates) {
             return Ok(());
         }
         let _one_at_a_time = self.reading.lock().await;

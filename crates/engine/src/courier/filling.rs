@@ -59,6 +59,7 @@ impl Walk<'_> {
             self.retries = Retries::Due;
         }
         if self.retries == Retries::Due || (self.retries == Retries::More && self.window.has_sent_all_again()) {
+            self.turn.step_aside();
             // What was asked for before and is settled by now must not be read as asked for again.
             self.settle(false, true).await;
             self.seat.settled().await;
@@ -66,7 +67,7 @@ impl Walk<'_> {
         }
         let more = loop {
             let left = self.read_rows().await?;
-            self.gated = self.gates.judge(&self.courier.shared, &mut self.window).await?;
+            self.gated = self.gates.judge(&self.courier.shared, &mut self.window, &mut self.turn).await?;
             match left {
                 // What was interrupted has made room.
                 Left::Unasked if self.window.wants_more() => {}
@@ -81,7 +82,8 @@ impl Walk<'_> {
 
     async fn read_rows(&mut self) -> Result<Left, StoreError> {
         while self.window.wants_more() {
-            match self.reader.next(&self.courier.safe, self.window.read_to(), self.window.cursor()).await? {
+            let (safe, window) = (&self.courier.safe, &self.window);
+            match self.reader.next(safe, window.read_to(), window.cursor(), &mut self.turn).await? {
                 Found::Row(row) => {
                     let router = self.courier.shared.router.load();
                     let gated = self.gates.are_before(&router, row.event_type());
@@ -125,6 +127,7 @@ impl Walk<'_> {
 
     async fn mend_broken_rows(&mut self) {
         for key in self.window.broken() {
+            self.turn.step_aside();
             let row = match self.courier.shared.events.event(&key).await {
                 Ok(row) => row,
                 Err(error) => {
@@ -147,6 +150,7 @@ impl Walk<'_> {
         if !self.courier.target.borrow().interrupt_on_error {
             return;
         }
+        self.turn.step_aside();
         let at = self.window.cursor().clone();
         let forgotten = self.gates.forget_what_all_have_passed(&self.courier.shared, self.cursor.id, &at);
         if let Err(error) = Box::pin(forgotten).await {

@@ -9,7 +9,7 @@ use store::StoreError;
 use tokio::sync::watch;
 
 use super::Shared;
-use crate::{clock, verdicts::ASK};
+use crate::{clock, turns::Turn, verdicts::ASK};
 
 /// After so long those are asked for that are not known because definitions have just changed.
 const ASK_SOON: Duration = Duration::from_millis(50);
@@ -50,8 +50,9 @@ impl Gates {
         !self.all.is_empty() && event_type.is_some_and(of_type)
     }
 
-    /// Tells the window what is known of the events that wait; whether some wait on.
-    pub async fn judge(&mut self, shared: &Shared, window: &mut Window) -> Result<bool, StoreError> {
+    /// Tells the window what is known of the events that wait; whether some wait on. `turn` is given back where the state must be
+    /// asked.
+    pub async fn judge(&mut self, shared: &Shared, window: &mut Window, turn: &mut Turn) -> Result<bool, StoreError> {
         if window.gated().next().is_none() {
             return Ok(false);
         }
@@ -59,7 +60,10 @@ impl Gates {
         self.look_at(&router);
         // A group that is committed from here on wakes the courier, whether what is asked now tells of it or not.
         self.committed.mark_unchanged();
-        Box::pin(shared.verdicts.refresh(&shared.state, router.revision(), &self.places)).await?;
+        if shared.verdicts.are_due(router.revision(), &self.places) {
+            turn.step_aside();
+            Box::pin(shared.verdicts.refresh(&shared.state, router.revision(), &self.places)).await?;
+        }
         let all_known = shared.verdicts.of(&self.places, |known| {
             let all_known = known.iter().all(Option::is_some);
             let known: HashMap<_, _> = self.all.iter().zip(known).map(|(of, gate)| (&of.id, (of, gate))).collect();

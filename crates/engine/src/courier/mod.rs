@@ -28,8 +28,8 @@ use tracing::{info, warn};
 use webhook::Deliverer;
 
 use crate::{
-    Options, Retry, Status, attempts::Attempts, feed::Feed, figures::Figures, lease::Held, ledger::Ledger,
-    limit::Limits, tail::Safe, traces::Traces, verdicts::Verdicts,
+    Options, Retry, Status, attempts::Attempts, claims::Claims, feed::Feed, figures::Figures, lease::Held,
+    ledger::Ledger, limit::Limits, tail::Safe, traces::Traces, turns::Turns, verdicts::Verdicts,
 };
 pub(crate) use crowd::Crowd;
 use walk::{Ended, Walk};
@@ -39,6 +39,7 @@ pub(crate) struct Shared {
     pub options: Options,
     pub events: EventStore,
     pub state: State,
+    pub claims: Claims,
     pub deliverer: Deliverer,
     pub ledger: Ledger,
     pub verdicts: Arc<Verdicts>,
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     /// Only where the operator asked for them.
     pub traces: Option<Arc<Traces>>,
     pub limits: Limits,
+    pub turns: Turns,
     pub held: Held,
     pub router: Arc<ArcSwap<Router>>,
     pub status: Arc<Status>,
@@ -98,7 +100,7 @@ impl Courier {
             }
             let claimed = tokio::select! {
                 () = self.stop.cancelled() => return None,
-                claimed = self.shared.state.claim(self.shared.held.session(), &target, &self.instance) => claimed,
+                claimed = self.shared.claims.claim(self.shared.held.session(), &target, &self.instance) => claimed,
             };
             match claimed {
                 Ok(Some(claim)) => return Some(claim),

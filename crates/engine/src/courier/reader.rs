@@ -13,6 +13,7 @@ use crate::{
     page_size::PageSize,
     tail::{PAGE_BYTES, Safe},
     traces::{Pages, Traces},
+    turns::Turn,
 };
 
 /// The next thing that a courier comes to.
@@ -102,20 +103,21 @@ impl Reader {
         self.at = at.clone();
     }
 
-    /// The next row that concerns the target, or how far there is none. `window_at` is where the window stands, and `settled` where
-    /// its cursor does.
+    /// The next row that concerns the target, or how far there is none. `window_at` is where the window stands, `settled` where
+    /// its cursor does, and `turn` is given back where pages are read that nobody else has.
     pub async fn next(
         &mut self,
         safe: &watch::Receiver<Safe>,
         window_at: &EventKey,
         settled: &EventKey,
+        turn: &mut Turn,
     ) -> Result<Found, StoreError> {
         let router = self.router.load_full();
         // Definitions changed while a page was in hand: it is looked at again, and its own filter may be too narrow now.
         if self.open.as_ref().is_some_and(|open| open.revision != router.revision()) {
             self.let_go(window_at);
         }
-        if self.open.is_none() && !self.turn_the_page(safe, &router, settled).await? {
+        if self.open.is_none() && !self.turn_the_page(safe, &router, settled, turn).await? {
             return Ok(Found::Nothing);
         }
         let open = self.open.as_mut().expect("a page was just opened");
@@ -138,6 +140,7 @@ impl Reader {
         safe: &watch::Receiver<Safe>,
         router: &Router,
         settled: &EventKey,
+        turn: &mut Turn,
     ) -> Result<bool, StoreError> {
         let read = self.feed.read(&self.at, router);
         self.elsewhere = matches!(read, Read::Elsewhere);
@@ -151,10 +154,14 @@ impl Reader {
                 (page, None)
             }
             // Boxed, as all is that is rare and large: what a courier carries about between two calls is to be small.
-            Read::Elsewhere => match Box::pin(self.own_page(safe, router)).await? {
-                Some((page, memory)) => (Arc::new(page), Some(memory)),
-                None => return Ok(false),
-            },
+            Read::Elsewhere => {
+                // Neither the database nor the memory is waited for in a turn.
+                turn.step_aside();
+                match Box::pin(self.own_page(safe, router)).await? {
+                    Some((page, memory)) => (Arc::new(page), Some(memory)),
+                    None => return Ok(false),
+                }
+            }
         };
         let matches = page.matches(router, &self.feed.instance, &self.target);
         self.pages.turned(&self.at, &page.end, page.span, settled);

@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    Cursor, Ordering,
+    Cursor, FailedEvent, FailedStatus, Ordering,
     window::{Shape, Step, Ticket, Window},
 };
 use store::Claim;
@@ -21,7 +21,7 @@ use super::{
     reader::Reader,
     signals::Signals,
 };
-use crate::{Retry, clock, ledger::Seat};
+use crate::{Retry, clock, ledger::Seat, turns::Turn};
 
 /// Cursors that only passed what concerns nobody are committed so often: all of a daemon at the same time, in few groups.
 const PASSED_FLUSH: Duration = Duration::from_secs(30);
@@ -68,16 +68,17 @@ pub(super) struct Walk<'a> {
     pub(super) gated: bool,
     /// Failed readings in a row.
     pub(super) troubles: u32,
-    /// In which turn of `PASSED_FLUSH` this was done last.
+    /// In which period of `PASSED_FLUSH` this was done last.
     flushed: u64,
     settled: Duration,
     /// When rows that cannot be decoded were last read again.
     pub(super) looked_at_broken: Duration,
     place: Crowd,
+    pub(super) turn: Turn,
 }
 
 /// Counts, the same for all couriers.
-fn turn() -> u64 {
+fn period() -> u64 {
     clock::boottime().as_secs() / PASSED_FLUSH.as_secs()
 }
 
@@ -95,6 +96,10 @@ impl<'a> Walk<'a> {
             shared.options.bulk_limit,
         );
         reader.traces.clone_from(&shared.traces);
+        // Whoever asks for more later says so by a nudge.
+        let asked_again =
+            |failed: &FailedEvent| failed.status == FailedStatus::Retrying && cursor.has_settled(&failed.key);
+        let retries = if claim.failed.iter().any(asked_again) { Retries::Due } else { Retries::TakenUp };
         let place = Crowd::join(&shared.crowd);
         let seat = shared.ledger.seat(cursor.id, cursor.epoch);
         let shape = Shape::of(&courier.target.borrow_and_update(), shared.options.lookahead, place.share());
@@ -113,13 +118,14 @@ impl<'a> Walk<'a> {
             grown: courier.feed.grown(),
             calls: UnderWay::default(),
             delays: Retry::new(shared.options.retry_failed_after, shared.options.policy.max_retry_interval),
-            retries: Retries::Due,
+            retries,
             gated: false,
             troubles: 0,
-            flushed: turn(),
+            flushed: period(),
             settled: Duration::ZERO,
             looked_at_broken: clock::boottime(),
             place,
+            turn: shared.turns.join(),
             cursor,
             courier,
         }
@@ -128,6 +134,7 @@ impl<'a> Walk<'a> {
     /// Walks to the end. The calls in flight are waited for in any case: what follows them must not overtake them.
     pub async fn run(mut self) -> Ended {
         let ended = self.go().await;
+        self.turn.step_aside();
         while let Some((ticket, answer)) = self.calls.next().await {
             self.record(ticket, &answer);
         }
@@ -145,13 +152,15 @@ impl<'a> Walk<'a> {
             }
             self.window.set_max_bytes(self.place.share());
             self.read_broken_rows_again().await;
-            let mut wake = self.fill(&stop, &fenced).await;
-            let flush = turn() != self.flushed;
+            // What was taken in goes first: meanwhile nothing more is read, and no memory is waited for.
+            let owed_a_call = self.turn.is_owed_a_call();
+            let mut wake = if owed_a_call { None } else { self.fill(&stop, &fenced).await };
+            let flush = period() != self.flushed;
             if !self.settle(flush, self.calls.is_empty()).await {
                 return Ended::Fenced;
             }
             if flush {
-                self.flushed = turn();
+                self.flushed = period();
                 self.forget_denials().await;
             }
             if !self.courier.shared.held.runs() {
@@ -164,6 +173,10 @@ impl<'a> Walk<'a> {
                 return Ended::Stopped;
             }
             let later = self.send();
+            if owed_a_call && self.turn.is_aside() {
+                // There was nothing to send after all: what was put off is due.
+                continue;
+            }
             let owed = self.window.owes_a_settlement().then(|| self.settlement_is_due_at());
             wake = [wake, owed, later].into_iter().flatten().min();
             self.wait(wake).await;
@@ -173,29 +186,44 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Makes the calls that may be made now. Gives the time to come back at, if something waits for one.
+    /// Makes the calls that may be made now, in the courier's turn. Gives the time to come back at, if something waits for one.
     fn send(&mut self) -> Option<Duration> {
         // One call at a time, for which the courier waits next.
         let alone = self.courier.target.borrow().ordering == Ordering::Strict;
         while self.courier.shared.held.runs() {
             let now = clock::now();
-            // A token of the target's rate is taken for each call, and only if there is one to make.
             let target = Arc::clone(&self.courier.target.borrow());
-            if target.limits.rate.is_some()
-                && self.window.can_send(now)
-                && let Err(until) = self.courier.shared.limits.ready(&target)
-            {
-                return Some(until);
-            }
-            match self.window.next(now) {
-                Step::Send(send) => {
-                    let page = self.reader.pages.of(&send.event().key);
-                    self.calls.begin(alone, self.courier.call(send, self.cursor.generation, page));
+            let limited = target.limits.rate.is_some();
+            if (limited || !self.turn.is_called()) && self.window.can_send(now) {
+                if !self.turn.take(now.monotonic) {
+                    return None;
                 }
-                Step::WaitUntil(at) => return Some(at),
-                Step::Halted => return Some(clock::boottime() + self.courier.shared.options.requeue_every),
-                Step::Idle => return None,
+                // A token of the target's rate is taken for each call, and only if there is one to make.
+                if limited && let Err(until) = self.courier.shared.limits.ready(&target) {
+                    self.turn.step_aside();
+                    return Some(until);
+                }
             }
+            let step = self.window.next(now);
+            if let Step::Send(send) = step {
+                self.turn.calls(now.monotonic);
+                let page = self.reader.pages.of(&send.event().key);
+                self.calls.begin(alone, self.courier.call(send, self.cursor.generation, page));
+                continue;
+            }
+            // It was called, or waits to be, and there is nothing to send any more; or there is nothing under way either.
+            if self.turn.is_owed_a_call() || self.calls.is_empty() {
+                let at_the_end = !self.reader.catching_up && !self.courier.feed.was_cut() && self.troubles == 0;
+                match &step {
+                    Step::Idle if at_the_end && !self.gated => self.turn.rest(),
+                    _ => self.turn.step_aside(),
+                }
+            }
+            return match step {
+                Step::WaitUntil(at) => Some(at),
+                Step::Halted => Some(clock::boottime() + self.courier.shared.options.requeue_every),
+                Step::Send(_) | Step::Idle => None,
+            };
         }
         None
     }
@@ -230,8 +258,8 @@ impl<'a> Walk<'a> {
     /// Until something happens, or until `wake`.
     async fn wait(&mut self, wake: Option<Duration>) {
         let now = clock::boottime();
-        let next_turn = PASSED_FLUSH * u32::try_from(turn() + 1).unwrap_or(u32::MAX);
-        let until = wake.map_or(next_turn, |at| at.min(next_turn));
+        let next_period = PASSED_FLUSH * u32::try_from(period() + 1).unwrap_or(u32::MAX);
+        let until = wake.map_or(next_period, |at| at.min(next_period));
         let idle = self.calls.is_empty();
         if idle && wake.is_some() && until.saturating_sub(now) > LONG_WAIT {
             if !self.gated {
@@ -239,10 +267,12 @@ impl<'a> Walk<'a> {
             }
             self.reader.begin_after(self.window.read_to());
         }
-        let room = self.window.wants_more();
-        // A slow endpoint does not keep memory that others wait for.
-        let patience = (!idle && self.reader.has_own_page()).then(|| now + LONG_WAIT);
-        let alarm = self.alarm.at(patience.map_or(until, |patience| until.min(patience)), now);
+        let queued = self.turn.is_queued();
+        let room = !queued && self.window.wants_more();
+        // Neither a slow endpoint nor a long queue keeps memory that others wait for.
+        let patience = ((!idle || queued) && self.reader.has_own_page()).then(|| now + LONG_WAIT);
+        let until = [patience, self.turn.until()].into_iter().flatten().fold(until, Duration::min);
+        let alarm = self.alarm.at(until, now);
         tokio::select! {
             biased;
             Some((ticket, answer)) = self.calls.next() => {
@@ -255,9 +285,12 @@ impl<'a> Walk<'a> {
             () = self.signals.next() => {}
             _ = self.grown.changed(), if room => {}
             Ok(()) = self.courier.safe.changed(), if room && self.reader.elsewhere => {}
-            Ok(()) = self.gates.committed.changed(), if self.gated => {}
+            Ok(()) = self.gates.committed.changed(), if self.gated && !queued => {}
+            () = self.turn.called(clock::boottime), if queued => {}
             () = alarm => {
-                if patience.is_some_and(|patience| patience < until) {
+                let now = clock::boottime();
+                self.turn.look_at(now);
+                if patience.is_some_and(|patience| patience <= now) {
                     self.reader.let_go(self.window.read_to());
                 }
             }
@@ -281,5 +314,6 @@ impl<'a> Walk<'a> {
     fn record(&mut self, ticket: Ticket, answer: &webhook::Answer) {
         let target = self.courier.target.borrow();
         calls::record(&mut self.window, ticket, answer, &self.delays, &target, &self.courier.instance);
+        self.turn.answered(answer.duration);
     }
 }

@@ -30,8 +30,8 @@ use tracing::{info, warn};
 use webhook::Deliverer;
 
 use crate::{
-    Options, Status, attempts::Attempts, courier, feeds::Feeds, lease::Held, ledger::Ledger, limit::Limits, tail::Tail,
-    traces::Traces, verdicts::Verdicts,
+    Options, Status, attempts::Attempts, claims::Claims, courier, feeds::Feeds, lease::Held, ledger::Ledger,
+    limit::Limits, tail::Tail, traces::Traces, turns::Turns, verdicts::Verdicts,
 };
 use crew::Crew;
 use joining::Found;
@@ -153,6 +153,7 @@ impl Engine {
         let shared = Arc::new(courier::Shared {
             options: self.options.clone(),
             events,
+            claims: Claims::new(state.clone()),
             state,
             deliverer,
             ledger,
@@ -160,6 +161,7 @@ impl Engine {
             attempts: Arc::clone(&self.attempts),
             traces: self.traces.clone(),
             limits: Limits::default(),
+            turns: Turns::of_this_machine(),
             held: held.clone(),
             router,
             status: Arc::clone(&self.status),

@@ -85,6 +85,20 @@ impl House {
         self.state.apply(&change, "test").await.expect("the target is set");
     }
 
+    /// Many targets, all of them called for every event.
+    pub async fn set_all(&self, targets: Vec<Target>) {
+        let called = targets.iter().map(|target| ExecutionTarget::Target(target.name.clone())).collect();
+        let execution = Execution {
+            condition: Condition::All,
+            instance: None,
+            targets: called,
+            exclude: Vec::new(),
+            source: Source::File,
+        };
+        let change = DefinitionsChange { targets, executions: vec![execution], ..Default::default() };
+        self.state.apply(&change, "test").await.expect("the targets are set");
+    }
+
     /// Appends events of these types, one aggregate for all.
     pub async fn append(&self, types: &[&str]) -> Vec<EventKey> {
         self.append_to(&types.iter().map(|event_type| ("a", *event_type)).collect::<Vec<_>>()).await

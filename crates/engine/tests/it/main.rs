@@ -6,4 +6,5 @@ mod house;
 mod interrupts;
 mod limits;
 mod orderings;
+mod turns;
 mod wrapped;
