@@ -90,7 +90,7 @@ impl Turns {
 }
 
 impl Turn {
-    /// Whether it may send: it has a turn, or gets one at once. If not it has a place in the queue from here on.
+    /// Whether it may send: it has a turn, or gets one at once. If not it is queued: its place is taken when [`Self::called`] is first polled.
     pub fn take(&mut self, now: Duration) -> bool {
         match self.stands {
             Stands::Called(_) => return true,
