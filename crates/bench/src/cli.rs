@@ -125,6 +125,8 @@ pub enum Measure {
     Idle,
     /// What a thousand targets behind a million events take.
     Memory,
+    /// How fast a thousand targets go on after a restart in the middle.
+    Restart,
     /// Whether more targets make it slower.
     GrowthTargets,
     /// Whether more events in the table do.
@@ -144,6 +146,7 @@ impl Measure {
             Self::Latency => "latency",
             Self::Idle => "idle",
             Self::Memory => "memory",
+            Self::Restart => "restart",
             Self::GrowthTargets => "growth-targets",
             Self::GrowthEvents => "growth-events",
             Self::Sqlite => "sqlite",

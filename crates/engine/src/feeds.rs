@@ -8,20 +8,34 @@ use std::{
 use domain::{EventKey, InstanceId};
 use tokio::sync::{Notify, futures::Notified};
 
-use crate::feed::Feed;
+use crate::{feed::Feed, turns::Turns};
 
 /// The feeds of all instances that have couriers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Feeds {
-    feeds: Arc<Mutex<BTreeMap<InstanceId, Arc<Feed>>>>,
+    of_instances: Arc<Mutex<BTreeMap<InstanceId, Arc<Feed>>>>,
     hungry: Arc<Notify>,
+    turns: Turns,
 }
 
 impl Feeds {
-    /// The feed of an instance, made when there is none: it begins after `start`.
-    pub fn of(&self, instance: &InstanceId, start: &EventKey) -> Arc<Feed> {
-        let mut feeds = self.feeds.lock().expect("no holder of this lock panics");
-        let made = || Arc::new(Feed::new(instance.clone(), start.clone(), Arc::clone(&self.hungry)));
+    /// None yet; of couriers that send in these turns.
+    pub fn new(turns: Turns) -> Self {
+        Self { of_instances: Arc::default(), hungry: Arc::default(), turns }
+    }
+
+    /// Whether there is a feed of an instance.
+    pub fn has(&self, instance: &InstanceId) -> bool {
+        self.of_instances.lock().expect("no holder of this lock panics").contains_key(instance)
+    }
+
+    /// The feed of an instance, made when there is none: it begins after `start`, and the furthest cursor stands at `furthest`.
+    pub fn of(&self, instance: &InstanceId, start: &EventKey, furthest: &EventKey) -> Arc<Feed> {
+        let mut feeds = self.of_instances.lock().expect("no holder of this lock panics");
+        let made = || {
+            let (hungry, turns) = (Arc::clone(&self.hungry), self.turns.clone());
+            Arc::new(Feed::new(instance.clone(), start.clone(), furthest.clone(), hungry, turns))
+        };
         let feed = Arc::clone(feeds.entry(instance.clone()).or_insert_with(made));
         self.hungry.notify_one();
         feed
@@ -44,6 +58,6 @@ impl Feeds {
 
     /// Every feed there is.
     pub fn all(&self) -> Vec<Arc<Feed>> {
-        self.feeds.lock().expect("no holder of this lock panics").values().cloned().collect()
+        self.of_instances.lock().expect("no holder of this lock panics").values().cloned().collect()
     }
 }

@@ -31,6 +31,7 @@ const LATE: Duration = Duration::from_millis(10);
 const LATE_IF_SLOW: Duration = Duration::from_millis(1);
 
 /// All turns of a daemon.
+#[derive(Clone, Debug)]
 pub(crate) struct Turns {
     backlog: Arc<Semaphore>,
     rested: Arc<Semaphore>,
@@ -73,8 +74,13 @@ impl Turns {
         Self::new(PER_PROCESSOR * available_parallelism().map_or(2, usize::from))
     }
 
-    fn new(turns: usize) -> Self {
+    pub(crate) fn new(turns: usize) -> Self {
         Self { backlog: Arc::new(Semaphore::new(turns)), rested: Arc::new(Semaphore::new(turns)) }
+    }
+
+    /// Whether whoever has a backlog has to wait for a turn.
+    pub fn are_taken(&self) -> bool {
+        self.backlog.available_permits() == 0
     }
 
     /// For one more courier.

@@ -5,9 +5,11 @@ use anyhow::Result;
 use super::{Bench, tell};
 use crate::{
     deliver::{Run, deliver},
+    house::House,
     numbers::float,
     receiver::Receiver,
     report::Figure,
+    server::Store,
 };
 
 /// What the daemon had resident at most, from its start until everything was delivered.
@@ -33,19 +35,34 @@ pub async fn run(bench: &Bench) -> Result<Vec<Figure>> {
 
 /// Delivers a backlog of which each event concerns one of the targets.
 pub async fn spread(bench: &Bench, targets: usize, events: usize) -> Result<Run> {
+    let store = backlog(bench, targets, events).await;
+    let mut receiver = Receiver::start().await?;
+    let house = house(bench, &store, &receiver, targets)?;
+    let run = deliver(&house, &mut receiver, Some(&bench.server), &expected(targets, events)).await?;
+    bench.server.remove(store).await;
+    Ok(run)
+}
+
+/// A store of so many events, of one type after the other.
+pub async fn backlog(bench: &Bench, targets: usize, events: usize) -> Store {
     let mut store = bench.server.store().await;
     store.append(events, &format!("'load.t' || (n - 1) % {targets}")).await;
     store.settle().await;
-    let mut receiver = Receiver::start().await?;
-    let mut house = bench.house(&store)?;
+    store
+}
+
+/// A daemon with a target for each type.
+pub fn house(bench: &Bench, store: &Store, receiver: &Receiver, targets: usize) -> Result<House> {
+    let mut house = bench.house(store)?;
     for number in 0..targets {
         let name = format!("target{number}");
         house.target(&name, &receiver.url(number), "");
         house.execution(&format!("{{ event = \"load.t{number}\" }}"), &[name]);
     }
-    let expected: Vec<_> =
-        (0..targets).map(|number| (events / targets + usize::from(number < events % targets)) as u64).collect();
-    let run = deliver(&house, &mut receiver, Some(&bench.server), &expected).await?;
-    bench.server.remove(store).await;
-    Ok(run)
+    Ok(house)
+}
+
+/// How often each target is called.
+pub fn expected(targets: usize, events: usize) -> Vec<u64> {
+    (0..targets).map(|number| (events / targets + usize::from(number < events % targets)) as u64).collect()
 }

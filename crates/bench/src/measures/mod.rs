@@ -5,6 +5,7 @@ mod growth;
 mod idle;
 mod latency;
 mod memory;
+mod restart;
 mod sqlite;
 mod strict;
 
@@ -95,6 +96,7 @@ async fn taken(measure: Measure, bench: &Bench) -> Result<Vec<Figure>> {
             Measure::Latency => latency::run(bench).await,
             Measure::Idle => idle::run(bench).await,
             Measure::Memory => memory::run(bench).await,
+            Measure::Restart => restart::run(bench).await,
             Measure::GrowthTargets => growth::with_targets(bench).await,
             Measure::GrowthEvents => growth::with_events(bench).await,
             Measure::Sqlite => sqlite::run(bench).await,

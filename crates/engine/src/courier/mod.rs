@@ -28,8 +28,18 @@ use tracing::{info, warn};
 use webhook::Deliverer;
 
 use crate::{
-    Options, Retry, Status, attempts::Attempts, claims::Claims, feed::Feed, figures::Figures, lease::Held,
-    ledger::Ledger, limit::Limits, tail::Safe, traces::Traces, turns::Turns, verdicts::Verdicts,
+    Options, Retry, Status,
+    attempts::Attempts,
+    claims::Claims,
+    feed::{Feed, SettingOut},
+    figures::Figures,
+    lease::Held,
+    ledger::Ledger,
+    limit::Limits,
+    tail::Safe,
+    traces::Traces,
+    turns::Turns,
+    verdicts::Verdicts,
 };
 pub(crate) use crowd::Crowd;
 use walk::{Ended, Walk};
@@ -63,6 +73,8 @@ pub(crate) struct Courier {
     pub target: watch::Receiver<Arc<Target>>,
     pub instance: InstanceId,
     pub feed: Arc<Feed>,
+    /// Until it reads for the first time.
+    pub sets_out: Option<SettingOut>,
     pub safe: watch::Receiver<Safe>,
     /// Changes when an operator may have asked for failed events of this cursor again.
     pub nudged: watch::Receiver<u64>,

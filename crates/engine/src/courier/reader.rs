@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::{
     clock,
-    feed::{Feed, Page, Read},
+    feed::{Feed, Page, Read, SettingOut, Stay},
     page_size::PageSize,
     tail::{PAGE_BYTES, Safe},
     traces::{Pages, Traces},
@@ -34,6 +34,9 @@ pub(super) struct Reader {
     target: TargetId,
     /// Memory for pages that couriers read for themselves, in KiB, for the whole daemon.
     memory: Arc<Semaphore>,
+    /// Until it reads for the first time.
+    pub sets_out: Option<SettingOut>,
+    pub stay: Stay,
     /// Everything up to here was given or passed, beside what the page in hand has given.
     at: EventKey,
     open: Option<Open>,
@@ -69,11 +72,13 @@ impl Reader {
         bulk_limit: usize,
     ) -> Self {
         Self {
+            stay: Stay::new(&feed),
             feed,
             events,
             router,
             target,
             memory,
+            sets_out: None,
             at,
             open: None,
             bulk_limit,
@@ -92,14 +97,15 @@ impl Reader {
 
     /// Lets go of the page in hand, and reads on after `at` when asked again.
     pub fn let_go(&mut self, at: &EventKey) {
-        if self.open.take().is_some() {
-            self.at = at.clone();
+        if self.open.is_some() {
+            self.begin_after(at);
         }
     }
 
     /// Reads on after `at`, also where that lies before what was given already.
     pub fn begin_after(&mut self, at: &EventKey) {
         self.open = None;
+        self.stay.comes_to(None);
         self.at = at.clone();
     }
 
@@ -143,6 +149,12 @@ impl Reader {
         turn: &mut Turn,
     ) -> Result<bool, StoreError> {
         let read = self.feed.read(&self.at, router);
+        match &read {
+            Read::Page(page) => self.stay.comes_to(Some(page)),
+            Read::Elsewhere => self.stay.comes_to(None),
+            Read::CaughtUp => {}
+        }
+        self.sets_out = None;
         self.elsewhere = matches!(read, Read::Elsewhere);
         let (page, memory) = match read {
             Read::CaughtUp => {

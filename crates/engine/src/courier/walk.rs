@@ -96,6 +96,7 @@ impl<'a> Walk<'a> {
             shared.options.bulk_limit,
         );
         reader.traces.clone_from(&shared.traces);
+        reader.sets_out = courier.sets_out.take();
         // Whoever asks for more later says so by a nudge.
         let asked_again =
             |failed: &FailedEvent| failed.status == FailedStatus::Retrying && cursor.has_settled(&failed.key);
@@ -268,6 +269,7 @@ impl<'a> Walk<'a> {
             self.reader.begin_after(self.window.read_to());
         }
         let queued = self.turn.is_queued();
+        self.reader.stay.is_in_turn(!self.turn.is_aside());
         let room = !queued && self.window.wants_more();
         // Neither a slow endpoint nor a long queue keeps memory that others wait for.
         let patience = ((!idle || queued) && self.reader.has_own_page()).then(|| now + LONG_WAIT);

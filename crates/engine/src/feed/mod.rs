@@ -1,13 +1,15 @@
 //! The feed of one instance: the tail's bounded run of recent events in memory, read by all couriers of the instance.
 //!
-//! The tail appends pages at the end; when the run is longer than its share of memory the oldest pages go. The tail never
-//! waits for a courier: one that has fallen behind the run reads pages of its own. But it does not read ahead for nobody:
-//! a full feed is only added to once some courier has come to its last page.
+//! The tail appends pages at the end; when the run is longer than its share of memory the oldest pages go. The tail does not
+//! wait for a target that is slow: a courier that has fallen behind the run reads pages of its own. It waits a little for those
+//! that are behind only because there are so many of them ([`stay`]). And it does not read ahead for nobody: a full feed is only
+//! added to once some courier has come to its last page.
 //!
 //! A page holds what the targets of its time asked for, and says so: a courier that finds it was read for others reads for itself.
 
 mod page;
 mod run;
+mod stay;
 #[cfg(test)]
 mod tests;
 
@@ -16,8 +18,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use domain::{EventKey, InstanceId, Router, TypeFilter};
 use tokio::sync::{Notify, watch};
 
-pub(crate) use self::page::Page;
-use self::run::{More, Run};
+pub(crate) use self::{
+    page::Page,
+    stay::{SettingOut, Stay},
+};
+use self::{
+    run::{More, Run},
+    stay::Stays,
+};
+use crate::turns::Turns;
 
 /// More types and groups than that are not asked for one by one: everything is.
 const WIDEST_FILTER: usize = 100;
@@ -27,7 +36,7 @@ const WIDEST_FILTER: usize = 100;
 pub(crate) enum Read {
     /// The page with the first rows after where the courier stands.
     Page(Arc<Page>),
-    /// Nothing yet: wait for the feed to grow.
+    /// Nothing yet, or the run comes to where the courier stands in a moment: wait for the feed to grow.
     CaughtUp,
     /// The courier has fallen behind the run, or the run has not come to where it stands, or was read for others than it: it
     /// reads pages of its own.
@@ -45,9 +54,9 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// A feed that begins after `start`; `hungry` wakes the tail.
-    pub fn new(instance: InstanceId, start: EventKey, hungry: Arc<Notify>) -> Self {
-        let run = Mutex::new(Run::new(start, hungry));
+    /// A feed that begins after `start`, of couriers that stand at `furthest` at most and send in `turns`; `hungry` wakes the tail.
+    pub fn new(instance: InstanceId, start: EventKey, furthest: EventKey, hungry: Arc<Notify>, turns: Turns) -> Self {
+        let run = Mutex::new(Run::new(start, furthest, hungry, Stays::new(turns)));
         Self { instance, run, filter: Mutex::default(), grown: watch::Sender::new(0) }
     }
 
@@ -84,10 +93,15 @@ impl Feed {
         self.lock().end.clone()
     }
 
-    /// Whether the tail should read on: there is room, or somebody has come to the end.
-    pub fn wants_more(&self) -> bool {
+    /// Up to where the instance was read, now or before this feed began.
+    pub fn was_read_to(&self) -> EventKey {
         let run = self.lock();
-        run.wanted || run.bytes < run.share
+        run.end.clone().max(run.furthest.clone())
+    }
+
+    /// Whether the tail should read on: there is room, or somebody has come to the end and nobody is waited for.
+    pub fn wants_more(&self) -> bool {
+        self.lock().wants_more()
     }
 
     /// Whether more may be there without the store being asked: the last page was cut, or nothing was read yet, where the

@@ -9,6 +9,7 @@ use std::{
 
 use domain::{EventKey, InstanceId, Router, Row, TargetId, Timestamp, TypeFilter};
 
+use super::stay::Needed;
 use crate::traces::PageSpan;
 
 /// What a page takes beside its rows.
@@ -28,6 +29,7 @@ pub(crate) struct Page {
     pub span: Option<PageSpan>,
     /// About how much memory it takes.
     pub(super) bytes: usize,
+    pub(super) needed: Arc<Needed>,
     routed: Mutex<Option<Arc<Routed>>>,
 }
 
@@ -51,6 +53,7 @@ impl Page {
             filter,
             span: None,
             bytes,
+            needed: Arc::default(),
             routed: Mutex::default(),
         })
     }

@@ -2,13 +2,16 @@
 //!
 //! When the pages take more than their share of memory the oldest go; what is wanted is told to the tail.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use domain::{EventKey, TypeFilter};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
-use super::{Page, Read};
+use super::{Page, Read, stay::Stays};
 use crate::page_size::PageSize;
+
+/// So long after its beginning it is waited for that the run comes to where the furthest cursor stands.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Whether there is more behind the last page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +30,9 @@ pub(super) struct Run {
     /// Everything after `start` and up to `end` is in `pages`.
     start: EventKey,
     pub end: EventKey,
+    /// Where the most advanced cursor stood when the run began.
+    pub furthest: EventKey,
+    began: Instant,
     pub pages: VecDeque<Arc<Page>>,
     pub bytes: usize,
     pub share: usize,
@@ -36,16 +42,19 @@ pub(super) struct Run {
     pub size: PageSize,
     /// The event at `end` was lost by the store: nothing is read until an operator has moved the cursors.
     pub lost: bool,
+    pub stays: Stays,
     /// Wakes the tail.
     hungry: Arc<Notify>,
 }
 
 impl Run {
-    /// A run that begins after `start`.
-    pub fn new(start: EventKey, hungry: Arc<Notify>) -> Self {
+    /// A run that begins after `start`, where cursors stand at `furthest` at most.
+    pub fn new(start: EventKey, furthest: EventKey, hungry: Arc<Notify>, stays: Stays) -> Self {
         Self {
             end: start.clone(),
             start,
+            furthest,
+            began: Instant::now(),
             pages: VecDeque::new(),
             bytes: 0,
             share: usize::MAX,
@@ -53,6 +62,7 @@ impl Run {
             more: More::Perhaps,
             size: PageSize::default(),
             lost: false,
+            stays,
             hungry,
         }
     }
@@ -65,7 +75,8 @@ impl Run {
         if *after > self.end && self.more != More::Nothing {
             // The tail must come here, however long the way is.
             self.want();
-            return Read::Elsewhere;
+            let soon = *after <= self.furthest && self.began.elapsed() < SOON;
+            return if soon { Read::CaughtUp } else { Read::Elsewhere };
         }
         let found = self.pages.partition_point(|page| page.end <= *after);
         if found + 1 >= self.pages.len() {
@@ -75,6 +86,19 @@ impl Run {
             None => Read::CaughtUp,
             Some(page) if page.filter.all || page.filter == *filter => Read::Page(Arc::clone(page)),
             Some(_) => Read::Elsewhere,
+        }
+    }
+
+    /// See [`super::Feed::wants_more`].
+    pub fn wants_more(&mut self) -> bool {
+        let full = self.bytes >= self.share;
+        !full || self.wanted && self.pages.front().is_none_or(|oldest| self.stays.let_go(oldest))
+    }
+
+    /// Somebody who was waited for needs the oldest page no more.
+    pub fn may_go_on(&self) {
+        if self.stays.are_waited_for() {
+            self.hungry.notify_one();
         }
     }
 
@@ -93,13 +117,16 @@ impl Run {
         self.wanted = false;
         self.pages.push_back(Arc::new(page));
         // The page that was just read is kept: somebody came here for it.
-        self.evict(1);
+        while self.pages.len() > 1 && self.bytes > self.share && self.stays.let_go(&self.pages[0]) {
+            self.drop_the_oldest();
+        }
     }
 
     /// Begins anew after `start`.
     pub fn restart(&mut self, start: &EventKey) {
         self.start = start.clone();
         self.end = start.clone();
+        self.furthest = start.clone();
         self.pages.clear();
         self.bytes = 0;
         (self.wanted, self.more, self.lost) = (true, More::Perhaps, false);
@@ -110,16 +137,17 @@ impl Run {
     pub fn trim(&mut self, share: usize) {
         if share < self.share {
             self.share = share;
-            self.evict(0);
+            while self.bytes > self.share && !self.pages.is_empty() {
+                self.drop_the_oldest();
+            }
         }
     }
 
-    /// Lets the oldest pages go until the rest fits, but not the last `keep`.
-    fn evict(&mut self, keep: usize) {
-        while self.bytes > self.share && self.pages.len() > keep {
-            let Some(oldest) = self.pages.pop_front() else { return };
+    fn drop_the_oldest(&mut self) {
+        if let Some(oldest) = self.pages.pop_front() {
             self.bytes -= oldest.bytes;
             self.start = oldest.end.clone();
+            self.stays.begin_anew();
         }
     }
 

@@ -8,6 +8,7 @@ use domain::{
 use tokio::sync::Notify;
 
 use super::{Feed, Page, Read, WIDEST_FILTER, page::BARE_PAGE};
+use crate::turns::Turns;
 
 /// Routers of targets that ask for these types.
 fn router(revision: i64, types: &[&str]) -> Router {
@@ -34,7 +35,7 @@ fn empty(end: i64, filter: &Arc<TypeFilter>) -> Page {
 }
 
 fn feed() -> Feed {
-    Feed::new("i1".into(), at(0), Arc::new(Notify::new()))
+    Feed::new("i1".into(), at(0), at(0), Arc::new(Notify::new()), Turns::of_this_machine())
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{Cursor, Definitions, EventKey, FailedStatus, InstanceId, LogEvent, Router, Target, TargetId, TargetName};
+use domain::{Cursor, Definitions, FailedStatus, LogEvent, Router, Target, TargetId, TargetName};
 use store::{FailedFilter, StoreError};
 use tokio::{
     sync::watch,
@@ -17,13 +17,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    EngineError, definitions,
+    EngineError, begins, definitions,
     places::{self, Place},
     share::Share,
     tasks::{Ended, Task},
 };
 use crate::{
     courier::{Courier, Shared},
+    feed::{Feed, SettingOut},
     feeds::Feeds,
     tail::Sight,
 };
@@ -199,7 +200,7 @@ impl Crew {
         let cursors = self.shared.state.cursors().await?;
         self.shared.ledger.fence_the_overtaken(cursors.iter().map(|cursor| (cursor.id, cursor.epoch)));
         self.cursors = places_of(&cursors);
-        self.feeds.cursors_stand_at(&furthest(cursors));
+        self.feeds.cursors_stand_at(&begins::furthest(cursors));
         let asked = FailedFilter { status: Some(FailedStatus::Retrying), ..FailedFilter::default() };
         let asked: HashSet<Place> =
             self.shared.state.failed_events(&asked).await?.into_iter().map(|(target, at, _)| (target, at)).collect();
@@ -236,10 +237,15 @@ impl Crew {
         if wanted.is_empty() {
             return Ok(());
         }
-        let furthest = furthest(self.shared.state.cursors().await?);
+        let cursors = self.shared.state.cursors().await?;
+        let without_feed = wanted.keys().filter(|place| !self.feeds.has(&place.1)).collect();
+        let begins = begins::of_instances(cursors, &without_feed, &self.shared.events).await;
         for (place, target) in wanted {
-            let start = furthest.get(&place.1).cloned().unwrap_or_else(|| target.first_cursor());
-            self.start(place, target, &start, tasks);
+            let feed = match begins.get(&place.1) {
+                Some(begin) => self.feeds.of(&place.1, &begin.start, &begin.furthest),
+                None => self.feeds.of(&place.1, &target.first_cursor(), &target.first_cursor()),
+            };
+            self.start(place, target, feed, tasks);
         }
         Ok(())
     }
@@ -261,7 +267,7 @@ impl Crew {
         Ok(())
     }
 
-    fn start(&mut self, place: Place, target: Arc<Target>, start: &EventKey, tasks: &mut JoinSet<Task>) {
+    fn start(&mut self, place: Place, target: Arc<Target>, feed: Arc<Feed>, tasks: &mut JoinSet<Task>) {
         info!(event = LogEvent::CourierStarted.name(), target = %target.name, instance = %place.1, "a courier sets out");
         let figures = self.shared.status.figures(&target.name, &place.0, &place.1);
         let (target, target_seen) = watch::channel(target);
@@ -271,7 +277,8 @@ impl Crew {
             shared: Arc::clone(&self.shared),
             target: target_seen,
             instance: place.1.clone(),
-            feed: self.feeds.of(&place.1, start),
+            sets_out: Some(SettingOut::new(&feed)),
+            feed,
             safe: self.sight.safe.clone(),
             nudged,
             stop: stop.clone(),
@@ -303,16 +310,4 @@ impl Crew {
 
 fn places_of(cursors: &[Cursor]) -> HashSet<Place> {
     cursors.iter().map(|cursor| (cursor.target_id.clone(), cursor.instance_id.clone())).collect()
-}
-
-/// For each instance where its most advanced cursor stands: that is where a feed begins, the others catch up by themselves.
-pub(super) fn furthest(cursors: Vec<Cursor>) -> HashMap<InstanceId, EventKey> {
-    let mut furthest: HashMap<InstanceId, EventKey> = HashMap::new();
-    for cursor in cursors {
-        let key = furthest.entry(cursor.instance_id).or_insert_with(|| cursor.key.clone());
-        if cursor.key > *key {
-            *key = cursor.key;
-        }
-    }
-    furthest
 }

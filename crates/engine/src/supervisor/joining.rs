@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Engine, EngineError, crew, definitions};
+use super::{Engine, EngineError, begins, definitions};
 use crate::{Retry, clock, lease::Held};
 
 /// What the state says when a daemon begins.
@@ -60,7 +60,7 @@ impl Engine {
         for tries in 1.. {
             let read = async {
                 let mark = self.parts.state.horizon().await?.map(|(mark, _)| mark);
-                let stood = crew::furthest(self.parts.state.cursors().await?);
+                let stood = begins::furthest(self.parts.state.cursors().await?);
                 let definitions = definitions::read(&self.parts.state, &self.parts.worker).await?;
                 Ok::<_, StoreError>(Found { mark, definitions, stood })
             };

@@ -7,6 +7,7 @@
 //! The parts: [`joining`] is how a daemon begins and leaves; [`tasks`] are what it runs; [`crew`] has the couriers that its
 //! [`share`] of the targets asks for.
 
+mod begins;
 mod crew;
 mod definitions;
 mod joining;
@@ -137,7 +138,8 @@ impl Engine {
         let share =
             Share::new(state.clone(), held.session().clone(), self.options.lease_duration, definitions.groups()?);
         self.status.leads(true);
-        let feeds = Feeds::default();
+        let turns = Turns::of_this_machine();
+        let feeds = Feeds::new(turns.clone());
         let (tail, sight) = Tail::new(
             events.clone(),
             self.options.clone(),
@@ -161,7 +163,7 @@ impl Engine {
             attempts: Arc::clone(&self.attempts),
             traces: self.traces.clone(),
             limits: Limits::default(),
-            turns: Turns::of_this_machine(),
+            turns,
             held: held.clone(),
             router,
             status: Arc::clone(&self.status),

@@ -20,8 +20,10 @@ use crate::{
 
 /// A page takes no more, unless a single event does.
 pub(crate) const PAGE_BYTES: usize = 1 << 20;
-/// So many times the rows of a page are read at once while there is a backlog.
-const LARGER: usize = 5;
+/// So many times the rows of a page are read at once while there is a backlog, and so many times its bytes: the database plans each
+/// page anew.
+const MORE_ROWS: usize = 10;
+const MORE_BYTES: usize = 2;
 
 /// A page, and what its reading is called in traces.
 type ReadPage = (store::Page, Option<PageSpan>);
@@ -109,8 +111,8 @@ impl Tail {
             feed: Arc::clone(feed),
             filter,
             up_to: self.horizon.safe(),
-            rows: self.options.bulk_limit * if behind { LARGER } else { 1 },
-            max_bytes: PAGE_BYTES.min(share / 2).max(64 << 10),
+            rows: self.options.bulk_limit * if behind { MORE_ROWS } else { 1 },
+            max_bytes: (PAGE_BYTES * if behind { MORE_BYTES } else { 1 }).min(share / 2).max(64 << 10),
             traces: self.traces.clone(),
         }
     }

@@ -50,7 +50,7 @@ impl Tail {
             self.make_sure_of(key).await?;
         }
         for feed in feeds {
-            self.make_sure_of(&feed.end()).await.inspect_err(|error| {
+            self.make_sure_of(&feed.was_read_to()).await.inspect_err(|error| {
                 if matches!(error, TailError::LostEvent { .. }) {
                     feed.end_is_lost();
                 }

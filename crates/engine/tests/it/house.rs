@@ -106,10 +106,15 @@ impl House {
 
     /// Appends events of these aggregates and types.
     pub async fn append_to(&self, events: &[(&str, &str)]) -> Vec<EventKey> {
+        self.append_on("i", events).await
+    }
+
+    /// The same, on an instance.
+    pub async fn append_on(&self, instance: &str, events: &[(&str, &str)]) -> Vec<EventKey> {
         let events: Vec<_> = events
             .iter()
             .map(|(aggregate, event_type)| NewEvent {
-                instance_id: "i".into(),
+                instance_id: instance.into(),
                 aggregate_type: "user".into(),
                 aggregate_id: (*aggregate).into(),
                 event_type: EventType::from(*event_type),

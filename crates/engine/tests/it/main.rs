@@ -1,6 +1,7 @@
 //! The engine on a real SQLite store, delivering to real receivers.
 
 mod attempts;
+mod backlogs;
 mod delivery;
 mod house;
 mod interrupts;
