@@ -40,6 +40,12 @@ impl Position {
         Self(Decimal::new(micros_since_epoch, 6))
     }
 
+    /// Exactly `mantissa` / 10^`scale`, with as many decimals.
+    pub fn from_parts(mantissa: i128, scale: u32) -> Result<Self, PositionError> {
+        let decimal = Decimal::try_from_i128_with_scale(mantissa, scale);
+        decimal.map(Self).map_err(|_| PositionError { text: format!("{mantissa}e-{scale}") })
+    }
+
     /// The position at this share of the way to another, in thousandths, with as many decimals as the two have.
     #[must_use]
     pub fn part_of_the_way(self, to: Self, thousandths: u32) -> Self {

@@ -70,6 +70,51 @@ async fn a_page_ends_at_the_horizon_and_stays_on_its_instance() {
     assert!(nobody.rows.is_empty() && nobody.end.is_none() && !nobody.more && nobody.identity.is_some());
 }
 
+#[tokio::test]
+async fn a_position_is_read_exactly_as_it_is_written() {
+    let (db, store) = zitadel_store().await;
+    let positions = [
+        "0.000001",
+        "0.10",
+        "0.100001",
+        "1",
+        "2.0",
+        "9999",
+        "9999.9999",
+        "10000",
+        "10000.0001",
+        "100000000",
+        "1732051234.5",
+        "1732051234.567890",
+        "1732051234.5678901",
+        "99999999999999999999.12345678",
+        "9999999999999999999999999999",
+    ];
+    for (number, position) in (1..).zip(positions) {
+        let insert = format!(
+            "INSERT INTO eventstore.events2
+             SELECT 'i1', 't', 'a', 'user.human.added', {number}, 2, now(), NULL, 'c', 'o', {position}, 1"
+        );
+        db.execute(&insert).await;
+    }
+    let up_to: Position = positions[14].parse().expect("a position");
+    let (rows, _) = Ask { up_to, ..Ask::on("i1") }.limit(4).all(&store).await;
+    let read: Vec<_> = rows.iter().map(|row| row.key().position.to_string()).collect();
+    assert_eq!(read, positions);
+    let (rows, _) = Ask { up_to, ..Ask::on("i1") }.limit(4).types(&["user.human.added"], &[]).all(&store).await;
+    assert_eq!(rows.len(), positions.len());
+    for row in &rows {
+        assert_eq!(store.event(row.key()).await.expect("it is asked").as_ref(), Some(&**row));
+    }
+    for beyond in ["'NaN'", "123456789012345678901234567890.5", "1e40"] {
+        db.execute(&format!("UPDATE eventstore.events2 SET position = {beyond} WHERE position = 1")).await;
+        // It lies behind every horizon, and is not read as anything else.
+        let page = Ask { up_to, ..Ask::on("i1") }.page(&store).await;
+        assert!(page.rows.iter().all(|row| row.key().sequence != 4), "{beyond}");
+        db.execute("UPDATE eventstore.events2 SET position = 1 WHERE sequence = 4").await;
+    }
+}
+
 const PAYLOADS: &str = "INSERT INTO eventstore.events2
     SELECT 'i1', 't', 'a', CASE WHEN n % 3 = 0 THEN 'big.added' ELSE 'small.added' END, n, 2, now(),
         jsonb_build_object('n', n, 'text', (SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 3200))),

@@ -3,6 +3,8 @@
 //! Invariant: once the key is read, nothing fails any more: what cannot be decoded makes the row
 //! [`Row::Broken`], naming the column and never its value.
 
+mod numeric;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -94,9 +96,8 @@ fn same<'t, T: Clone + From<&'t str>>(text: &'t str, before: Option<&T>, as_str:
 pub(super) fn key(output: Output<'_>) -> Result<EventKey, StoreError> {
     let before = output.before.map(Row::key);
     let read = || -> Result<_, sqlx::Error> {
-        let position: Option<&str> = output.get(POSITION)?;
         Ok((
-            position.unwrap_or_default(),
+            output.raw(POSITION)?,
             EventKey {
                 position: domain::Position::ZERO,
                 in_tx_order: output.get(IN_TX_ORDER)?,
@@ -112,10 +113,12 @@ pub(super) fn key(output: Output<'_>) -> Result<EventKey, StoreError> {
         ))
     };
     let (position, key) = read().map_err(StoreError::database(OPERATION))?;
-    let position = position.parse().map_err(|error: domain::PositionError| StoreError::Invalid {
-        operation: OPERATION,
-        reason: error.to_string(),
-    })?;
+    let position = if position.is_null() {
+        Err("position is NULL".to_owned())
+    } else {
+        position.as_bytes().map_err(|error| error.to_string()).and_then(numeric::position)
+    };
+    let position = position.map_err(|reason| StoreError::Invalid { operation: OPERATION, reason })?;
     Ok(EventKey { position, ..key })
 }
 

@@ -194,10 +194,10 @@ impl Builder<'_> {
         if matches!(self.layout.payload.kind.as_str(), "bytea" | "jsonb") { "r_payload" } else { "r_payload::text" }
     }
 
-    /// What a row is decoded from, out of [`Self::columns`], in the order in which `decode` counts.
+    /// What a row is decoded from, out of [`Self::columns`], in the order in which `decode` counts. Any position as `numeric`.
     fn output(payload: &str) -> String {
         format!(
-            "k_position::text AS k_position, k_in_tx_order, k_instance_id, k_aggregate_type, k_aggregate_id, k_sequence, \
+            "k_position::numeric AS k_position, k_in_tx_order, k_instance_id, k_aggregate_type, k_aggregate_id, k_sequence, \
              r_event_type, r_revision, r_created_at, r_creator, r_owner, {payload} AS r_payload"
         )
     }
