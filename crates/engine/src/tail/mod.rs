@@ -5,9 +5,10 @@
 //! up to it, instance by instance. Nothing is ever read past the horizon. Trouble with the store is reported once and waited
 //! out; the couriers wait with it.
 //!
-//! The parts: [`pages`] reads, and reads ahead where there is a backlog; [`horizon`] takes the horizon and tells who holds
+//! The parts: [`pages`] reads, and [`ahead`] reads ahead where there is a backlog; [`horizon`] takes the horizon and tells who holds
 //! it; [`server`] makes sure that a server that is new has everything that was read; [`instances`] finds those that are new.
 
+mod ahead;
 mod horizon;
 mod instances;
 mod pages;
@@ -25,11 +26,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use self::{ahead::Ahead, server::TailError};
 pub(crate) use self::{
     horizon::{Safe, Sight},
     pages::PAGE_BYTES,
 };
-use self::{pages::Ahead, server::TailError};
 use crate::{Options, Retry, Status, feeds::Feeds, traces::Traces, waking::Waking};
 
 /// How often the way in which positions are stamped is looked at again, for an upgrade of ZITADEL in between.

@@ -1,17 +1,15 @@
 //! Reading pages into the feeds, for all targets of an instance at once.
 //!
-//! While there is a backlog the next pages are read before they are asked for: the database looks for them while couriers take this
-//! one up. Whoever reads goes on by itself as soon as it knows where a page ends, and is two pages ahead at most. Those are
-//! memory beside the feed's, and there is one reader at a time.
+//! While there is a backlog the next pages are read before they are asked for ([`Ahead`]): the database looks for them while
+//! couriers take this one up. Those are memory beside the feed's, and they are read for one feed at a time.
 
 use std::sync::Arc;
 
 use domain::{EventKey, Position, TypeFilter};
-use store::{EventStore, PageRequest, StoreError};
-use tokio::{sync::mpsc, task::JoinSet};
+use store::{EventStore, PageRequest, SCAN_BOUND, StoreError};
 use tracing::debug;
 
-use super::{Tail, server::TailError};
+use super::{Tail, ahead::Ahead, server::TailError};
 use crate::{
     clock,
     feed::{Feed, Page},
@@ -24,28 +22,12 @@ pub(crate) const PAGE_BYTES: usize = 1 << 20;
 /// page anew.
 const MORE_ROWS: usize = 10;
 const MORE_BYTES: usize = 2;
+/// A stretch that is read ahead is about so many pages of everything long: where it ends is one more question. Of pages that rows are left
+/// out of it is one, which looks at many more.
+const PAGES: usize = 2;
 
 /// A page, and what its reading is called in traces.
-type ReadPage = (store::Page, Option<PageSpan>);
-
-/// Pages that are read before they are asked for. They may turn out to be none that are: then they are given up.
-pub(super) struct Ahead {
-    feed: Arc<Feed>,
-    /// Behind this stands the first of `pages`.
-    after: EventKey,
-    filter: Arc<TypeFilter>,
-    /// The last one is one that failed, or behind which there is no more.
-    pages: mpsc::Receiver<Result<ReadPage, StoreError>>,
-    /// The one task that reads them.
-    reading: JoinSet<()>,
-}
-
-impl Ahead {
-    /// Whether nothing more will come of it.
-    fn has_ended(&self) -> bool {
-        self.pages.is_closed() && self.pages.is_empty()
-    }
-}
+pub(super) type ReadPage = (store::Page, Option<PageSpan>);
 
 impl Tail {
     /// Reads the next page of a feed, if there is one. `alone`: nothing else is to be read.
@@ -55,19 +37,16 @@ impl Tail {
         let mut begun = begun.filter(|ahead| ahead.after == after && ahead.filter == filter);
         let mut read = None;
         if let Some(ahead) = &mut begun {
-            read = ahead.pages.recv().await;
-            if read.is_none() {
-                ahead.reading.join_next().await.expect("there is a task").expect("pages are read without panics");
-            }
+            read = ahead.next().await;
         }
         let read = match read {
             Some(read) => read,
-            None => self.page_reader(feed, Arc::clone(&filter), feed.was_cut(), share).page(&after).await,
+            None => self.page_reader(feed, Arc::clone(&filter), feed.was_cut(), share).page(&after, None).await,
         };
         let (read, span) = read?;
         self.same_server(read.identity.as_ref())?;
         let more = read.more;
-        let Some(mut page) = Page::new(read, filter) else {
+        let Some(mut page) = Page::new(read, Arc::clone(&filter)) else {
             feed.drained();
             return Ok(false);
         };
@@ -76,32 +55,14 @@ impl Tail {
             let end = page.end.clone();
             match begun.filter(|ahead| !ahead.has_ended()) {
                 // Whatever else is read meanwhile: what was read ahead is not given up for it.
-                Some(ahead) => self.ahead = Some(Ahead { after: end, ..ahead }),
-                None if alone => self.ahead = Some(self.read_ahead(feed, end, share)),
+                Some(ahead) => self.ahead = Some(ahead.taken_up_to(end)),
+                None if alone => self.ahead = Some(Ahead::begin(self.page_reader(feed, filter, true, share), end)),
                 None => {}
             }
         }
         debug!(instance = %feed.instance, rows = page.rows.len(), end = %page.end, "read a page");
         feed.append(page, more, share);
         Ok(true)
-    }
-
-    fn read_ahead(&self, feed: &Arc<Feed>, after: EventKey, share: usize) -> Ahead {
-        let filter = feed.filter(&self.router.load());
-        let (sender, pages) = mpsc::channel(1);
-        let mut reading = JoinSet::new();
-        let reader = self.page_reader(feed, Arc::clone(&filter), true, share);
-        let mut at = after.clone();
-        reading.spawn(async move {
-            loop {
-                let read = reader.page(&at).await;
-                let next = read.as_ref().ok().and_then(|(page, _)| page.end.clone().filter(|_| page.more));
-                // Nobody waits for it where the tail has given it up.
-                let (Ok(()), Some(end)) = (sender.send(read).await, next) else { return };
-                at = end;
-            }
-        });
-        Ahead { feed: Arc::clone(feed), after, filter, pages, reading }
     }
 
     /// Reads pages of what a feed is for, up to the horizon of now; `behind`: there is a backlog.
@@ -119,10 +80,10 @@ impl Tail {
 }
 
 /// Reads page after page of what a feed is for.
-struct PageReader {
+pub(super) struct PageReader {
     events: EventStore,
-    feed: Arc<Feed>,
-    filter: Arc<TypeFilter>,
+    pub feed: Arc<Feed>,
+    pub filter: Arc<TypeFilter>,
     up_to: Position,
     rows: usize,
     max_bytes: usize,
@@ -130,16 +91,34 @@ struct PageReader {
 }
 
 impl PageReader {
-    async fn page(&self, after: &EventKey) -> Result<ReadPage, StoreError> {
-        let Self { feed, up_to, max_bytes, .. } = self;
+    /// The page behind a key, up to a position if that comes before the horizon.
+    pub async fn page(&self, after: &EventKey, up_to: Option<Position>) -> Result<ReadPage, StoreError> {
+        let Self { feed, max_bytes, .. } = self;
         let (instance, filter) = (&feed.instance, Some(&*self.filter));
         let limit = feed.rows(self.rows, *max_bytes);
-        let request = PageRequest { instance, after, up_to: *up_to, filter, limit, max_bytes: *max_bytes };
+        let up_to = up_to.map_or(self.up_to, |position| position.min(self.up_to));
+        let request = PageRequest { instance, after, up_to, filter, limit, max_bytes: *max_bytes };
         let began = self.traces.as_ref().map(|_| clock::wall());
         let page = self.events.page(&request).await?;
         feed.learn(&page);
         let traced = self.traces.as_ref().zip(began);
         let span = traced.and_then(|(traces, began)| traces.page(instance, &page, began, clock::wall()));
         Ok((page, span))
+    }
+
+    /// Where a stretch ends that begins behind a key. `None`: it goes to the horizon, which is not so far, or it cannot be told.
+    pub async fn end_of_stretch(&self, after: &EventKey) -> Option<Position> {
+        let (page, pages) =
+            if self.filter.all { (self.feed.rows(self.rows, self.max_bytes), PAGES) } else { (SCAN_BOUND, 1) };
+        // A little less: with a full page at its end it would have to be asked whether that was all.
+        let rows = u32::try_from(page * pages - page / 8).ok()?;
+        let found = self.events.position_ahead(&self.feed.instance, after.position, self.up_to, rows).await;
+        if let Err(error) = &found {
+            debug!(
+                error = error as &dyn std::error::Error,
+                "where a stretch could end is not known: it goes to the horizon"
+            );
+        }
+        found.ok().flatten()
     }
 }

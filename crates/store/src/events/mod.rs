@@ -63,7 +63,7 @@ impl EventStore {
         SqliteEvents::create(path).await.map(Self::Sqlite)
     }
 
-    /// The same store on a session of its own, for one reader that reads one page after the other.
+    /// The same store on two sessions of its own, for a reader of pages.
     #[must_use]
     pub fn alone(&self) -> Self {
         match self {
@@ -189,6 +189,17 @@ impl EventStore {
         rows: u32,
     ) -> Result<Option<Position>, StoreError> {
         each!(self, store => store.position_back(instance, before, rows).await)
+    }
+
+    /// The position of the row that is so many rows (at least 1) behind a position on an instance. `None`: up to `up_to` there are not so many.
+    pub async fn position_ahead(
+        &self,
+        instance: &InstanceId,
+        behind: Position,
+        up_to: Position,
+        rows: u32,
+    ) -> Result<Option<Position>, StoreError> {
+        each!(self, store => store.position_ahead(instance, behind, up_to, rows).await)
     }
 
     /// How many rows a request is about, counting no further than `cap`. `limit` and `max_bytes` do not matter here.

@@ -173,6 +173,24 @@ impl SqliteEvents {
         Ok(position.map(Position::from_integer))
     }
 
+    pub(super) async fn position_ahead(
+        &self,
+        instance: &InstanceId,
+        behind: Position,
+        up_to: Position,
+        rows: u32,
+    ) -> Result<Option<Position>, StoreError> {
+        let position: Option<i64> = sqlx::query_scalar(sql::AHEAD)
+            .bind(instance.as_str())
+            .bind(floor(behind))
+            .bind(floor(up_to))
+            .bind(i64::from(rows.saturating_sub(1)))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(StoreError::database("look ahead from a position"))?;
+        Ok(position.map(Position::from_integer))
+    }
+
     pub(super) async fn count(&self, request: &PageRequest<'_>, cap: u64) -> Result<u64, StoreError> {
         let query = matching(sqlx::query(sql::COUNT), request).bind(i64::try_from(cap).unwrap_or(i64::MAX));
         let row = query.fetch_one(&self.pool).await.map_err(StoreError::database("count events"))?;

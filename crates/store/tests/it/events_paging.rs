@@ -316,3 +316,26 @@ async fn looking_back_counts_rows_and_not_positions() {
     assert_eq!(back(&store, "i1", 100, 1).await, None);
     assert_eq!(back(&store, "i2", 103, 1).await, None);
 }
+
+#[tokio::test]
+async fn looking_ahead_counts_rows_and_goes_no_further_than_asked() {
+    let (db, store) = zitadel_store().await;
+    db.execute(TIES).await;
+    let ahead = async |behind: i64, up_to: i64, rows| {
+        let position = Position::from_integer;
+        let found = store.position_ahead(&"i1".into(), position(behind), position(up_to), rows).await;
+        found.expect("the store can be read").map(|position| position.to_string())
+    };
+    for (behind, up_to, rows, expected) in [
+        (99, 102, 1, Some("100")),
+        (99, 102, 20, Some("100")),
+        (99, 102, 21, Some("101")),
+        (99, 102, 60, Some("102")),
+        (99, 102, 61, None),
+        (99, 101, 41, None),
+        (100, 102, 1, Some("101")),
+        (102, 102, 1, None),
+    ] {
+        assert_eq!(ahead(behind, up_to, rows).await.as_deref(), expected, "{rows} rows behind {behind} up to {up_to}");
+    }
+}

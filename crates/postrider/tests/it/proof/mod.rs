@@ -1,6 +1,7 @@
 //! The proof: the running daemon against real databases, real writers and receivers that misbehave.
 
 mod attempts;
+mod backlogs;
 mod chaos;
 mod chaos_check;
 mod chaos_check_tests;

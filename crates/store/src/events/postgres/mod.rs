@@ -82,7 +82,7 @@ impl PostgresEvents {
 
     /// What is found when the table is examined again is found for both.
     pub(super) fn alone(&self) -> Self {
-        Self { pool: connection::single(&self.pool, &self.sessions), ..self.clone() }
+        Self { pool: connection::two(&self.pool, &self.sessions), ..self.clone() }
     }
 
     fn known(&self) -> Known {
@@ -163,6 +163,16 @@ impl PostgresEvents {
         rows: u32,
     ) -> Result<Option<Position>, StoreError> {
         read::position_back(self, instance, before, rows).await
+    }
+
+    pub(super) async fn position_ahead(
+        &self,
+        instance: &InstanceId,
+        behind: Position,
+        up_to: Position,
+        rows: u32,
+    ) -> Result<Option<Position>, StoreError> {
+        read::position_ahead(self, instance, behind, up_to, rows).await
     }
 
     pub(super) async fn count(&self, request: &PageRequest<'_>, cap: u64) -> Result<u64, StoreError> {

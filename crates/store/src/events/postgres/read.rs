@@ -28,6 +28,7 @@ use crate::{
 };
 
 const PAGE: &str = "read a page of events";
+const BY_TIME: &str = "look up a position by time";
 
 /// The parameters that every read of a range begins with.
 fn range<'q>(sql: &Arc<str>, layout: &Layout, request: &PageRequest<'_>) -> Query<'q, Postgres, PgArguments> {
@@ -228,13 +229,13 @@ pub(super) async fn position_at(store: &PostgresEvents, time: Timestamp) -> Resu
         return Ok(by_clock);
     }
     let query = sqlx::query(safe(&statements.first_since)).bind(time.as_microsecond());
-    if let Some(first) = scalar(store, query).await? {
+    if let Some(first) = scalar(store, BY_TIME, query).await? {
         return Ok(first);
     }
     match examined.source {
         HorizonSource::Clock | HorizonSource::TxStart => Ok(by_clock),
         HorizonSource::Sequence => {
-            let last = scalar(store, sqlx::query(safe(&statements.last))).await?;
+            let last = scalar(store, BY_TIME, sqlx::query(safe(&statements.last))).await?;
             Ok(last.map_or(Position::ZERO, behind))
         }
     }
@@ -247,19 +248,29 @@ pub(super) async fn position_back(
     before: Position,
     rows: u32,
 ) -> Result<Option<Position>, StoreError> {
-    const OPERATION: &str = "look back from a position";
     let (examined, statements) = store.known();
     let query = sqlx::query(safe(&statements.back))
         .bind(instance.as_str())
         .bind(bound(&examined.layout, before))
         .bind(i64::from(rows.saturating_sub(1)));
-    let mut connection = acquire(&store.pool, OPERATION).await?;
-    let read = timeout(LONG, query.fetch_optional(&mut *connection)).await;
-    let Some(row) = settle(OPERATION, LONG, connection, read)? else { return Ok(None) };
-    let text: String = row.try_get(0).map_err(StoreError::database(OPERATION))?;
-    let parsed = text.parse().map(Some);
-    parsed
-        .map_err(|error: domain::PositionError| StoreError::Invalid { operation: OPERATION, reason: error.to_string() })
+    scalar(store, "look back from a position", query).await
+}
+
+/// The position of the row that is so many rows behind a position, no further than another.
+pub(super) async fn position_ahead(
+    store: &PostgresEvents,
+    instance: &InstanceId,
+    behind: Position,
+    up_to: Position,
+    rows: u32,
+) -> Result<Option<Position>, StoreError> {
+    let (examined, statements) = store.known();
+    let query = sqlx::query(safe(&statements.ahead))
+        .bind(instance.as_str())
+        .bind(bound(&examined.layout, behind))
+        .bind(bound(&examined.layout, up_to))
+        .bind(i64::from(rows.saturating_sub(1)));
+    scalar(store, "look ahead from a position", query).await
 }
 
 /// The next whole number.
@@ -269,16 +280,17 @@ fn behind(position: Position) -> Position {
     whole.parse::<i64>().map_or(position, |whole| Position::from_integer(whole.saturating_add(1)))
 }
 
+/// A position, if any row has one to tell.
 async fn scalar(
     store: &PostgresEvents,
+    operation: &'static str,
     query: Query<'_, Postgres, PgArguments>,
 ) -> Result<Option<Position>, StoreError> {
-    const OPERATION: &str = "look up a position by time";
-    let mut connection = acquire(&store.pool, OPERATION).await?;
-    let read = timeout(LONG, query.fetch_one(&mut *connection)).await;
-    let row = settle(OPERATION, LONG, connection, read)?;
-    let text: Option<String> = row.try_get(0).map_err(StoreError::database(OPERATION))?;
+    let mut connection = acquire(&store.pool, operation).await?;
+    let read = timeout(LONG, query.fetch_optional(&mut *connection)).await;
+    let Some(row) = settle(operation, LONG, connection, read)? else { return Ok(None) };
+    let text: Option<String> = row.try_get(0).map_err(StoreError::database(operation))?;
     text.map(|text| text.parse())
         .transpose()
-        .map_err(|error: domain::PositionError| StoreError::Invalid { operation: OPERATION, reason: error.to_string() })
+        .map_err(|error: domain::PositionError| StoreError::Invalid { operation, reason: error.to_string() })
 }

@@ -27,6 +27,7 @@ pub(super) struct Statements {
     pub recent: Arc<str>,
     pub first_since: Arc<str>,
     pub back: Arc<str>,
+    pub ahead: Arc<str>,
     pub last: Arc<str>,
     pub head: Arc<str>,
     pub writers: Arc<str>,
@@ -105,6 +106,7 @@ impl Statements {
             recent: builder.recent().into(),
             first_since: builder.first_since().into(),
             back: builder.back().into(),
+            ahead: builder.ahead().into(),
             last: builder.last().into(),
             head: builder.head(source).into(),
             writers: format!("SELECT s.*, w.* FROM ({}) s LEFT JOIN ({WRITERS}) w ON true", builder.server).into(),
@@ -341,6 +343,19 @@ impl Builder<'_> {
             self.table(),
             self.on_instance(),
             self.bound("$2::text"),
+        )
+    }
+
+    /// `$1` instance, `$2` behind this position, `$3` up to that one, `$4` rows to step over.
+    fn ahead(&self) -> String {
+        let position = self.layout.position.quoted();
+        format!(
+            "SELECT {position}::text FROM {} e WHERE {} AND {position} > {} AND {position} <= {} \
+             ORDER BY {position} OFFSET $4::int8 LIMIT 1",
+            self.table(),
+            self.on_instance(),
+            self.bound("$2::text"),
+            self.bound("$3::text"),
         )
     }
 

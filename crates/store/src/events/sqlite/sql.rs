@@ -52,6 +52,10 @@ pub(super) const FIRST_SINCE: &str = "
 pub(super) const BACK: &str = "
     SELECT position FROM events2 WHERE instance_id = $1 AND position < $2 ORDER BY position DESC LIMIT 1 OFFSET $3";
 
+/// `$1` instance, `$2` position above, `$3` no further than, `$4` rows to step over.
+pub(super) const AHEAD: &str = "
+    SELECT position FROM events2 WHERE instance_id = $1 AND position > $2 AND position <= $3 ORDER BY position LIMIT 1 OFFSET $4";
+
 pub(super) const EVENT: &str = "SELECT *, CAST(payload AS BLOB) AS r_payload FROM events2 WHERE position = $1";
 
 macro_rules! matches {
