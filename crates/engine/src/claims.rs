@@ -11,8 +11,7 @@ use store::{Claim, Session, State, StoreError};
 use tokio::sync::{Mutex as Queue, oneshot, oneshot::error::TryRecvError};
 use tracing::debug;
 
-/// So many are claimed at once, at most. They are locked until all of them are claimed; and who sets out long before others runs
-/// ahead of them with the feed, and leaves them to read for themselves.
+/// So many are claimed at once, at most: they are locked until all of them are claimed.
 const AT_ONCE: usize = 256;
 
 struct Asked {

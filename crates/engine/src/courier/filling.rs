@@ -39,7 +39,7 @@ impl Walk<'_> {
             Ok(more) => {
                 self.troubles = 0;
                 let verdicts = self.gated.then(|| self.gates.ask_again_at());
-                [more.then(clock::boottime), verdicts].into_iter().flatten().min()
+                [more.then(clock::boottime), verdicts, self.reader.reads_itself_at].into_iter().flatten().min()
             }
             Err(error) => {
                 self.troubles += 1;

@@ -1,11 +1,14 @@
 //! Where a courier's rows come from: the feed that all share, or pages of its own while it stands elsewhere.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use domain::{EventKey, Position, Router, Row, TargetId, Timestamp};
 use store::{EventStore, PageRequest, StoreError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::Instant,
+};
 
 use crate::{
     clock,
@@ -47,6 +50,8 @@ pub(super) struct Reader {
     pub pages: Pages,
     /// Whether the page in hand is the courier's own, because it has far to go.
     pub catching_up: bool,
+    /// When it reads for itself, if the feed does not come to it before.
+    pub reads_itself_at: Option<Duration>,
     /// Whether the feed had nothing to say of where the courier stands: then it reads for itself as the horizon moves.
     pub elsewhere: bool,
 }
@@ -86,6 +91,7 @@ impl Reader {
             traces: None,
             pages: Pages::default(),
             catching_up: false,
+            reads_itself_at: None,
             elsewhere: false,
         }
     }
@@ -152,13 +158,18 @@ impl Reader {
         match &read {
             Read::Page(page) => self.stay.comes_to(Some(page)),
             Read::Elsewhere => self.stay.comes_to(None),
-            Read::CaughtUp => {}
+            Read::CaughtUp | Read::Soon(_) => {}
         }
+        self.reads_itself_at = None;
         self.sets_out = None;
         self.elsewhere = matches!(read, Read::Elsewhere);
         let (page, memory) = match read {
             Read::CaughtUp => {
                 self.catching_up = false;
+                return Ok(false);
+            }
+            Read::Soon(until) => {
+                self.reads_itself_at = Some(clock::boottime() + until.saturating_duration_since(Instant::now()));
                 return Ok(false);
             }
             Read::Page(page) => {

@@ -136,6 +136,7 @@ impl<'a> Walk<'a> {
     pub async fn run(mut self) -> Ended {
         let ended = self.go().await;
         self.turn.step_aside();
+        self.reader.stay.is_in_turn(false);
         while let Some((ticket, answer)) = self.calls.next().await {
             self.record(ticket, &answer);
         }

@@ -16,7 +16,10 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use domain::{EventKey, InstanceId, Router, TypeFilter};
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 pub(crate) use self::{
     page::Page,
@@ -36,8 +39,10 @@ const WIDEST_FILTER: usize = 100;
 pub(crate) enum Read {
     /// The page with the first rows after where the courier stands.
     Page(Arc<Page>),
-    /// Nothing yet, or the run comes to where the courier stands in a moment: wait for the feed to grow.
+    /// Nothing yet: wait for the feed to grow.
     CaughtUp,
+    /// The run has only begun, and comes to where the courier stands in a moment: wait for that, but no longer than so.
+    Soon(Instant),
     /// The courier has fallen behind the run, or the run has not come to where it stands, or was read for others than it: it
     /// reads pages of its own.
     Elsewhere,
@@ -141,7 +146,10 @@ impl Feed {
 
     /// Makes the tail look again, whether or not anything seems new.
     pub fn read_again(&self) {
-        self.lock().more = More::Perhaps;
+        let mut run = self.lock();
+        if run.more == More::Nothing {
+            run.more = More::Perhaps;
+        }
     }
 
     /// How many rows to ask for, at most `limit` and not many more than fit `max_bytes`.

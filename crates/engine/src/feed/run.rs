@@ -1,6 +1,7 @@
 //! The run of a feed: the pages in memory, from where to where they go, and what is known of what comes next.
 //!
-//! When the pages take more than their share of memory the oldest go; what is wanted is told to the tail.
+//! When the pages take more than their share of memory the oldest go, but for those that are waited for; what is wanted is told to
+//! the tail.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -75,8 +76,9 @@ impl Run {
         if *after > self.end && self.more != More::Nothing {
             // The tail must come here, however long the way is.
             self.want();
-            let soon = *after <= self.furthest && self.began.elapsed() < SOON;
-            return if soon { Read::CaughtUp } else { Read::Elsewhere };
+            let soon = self.began + SOON;
+            let waits = *after <= self.furthest && Instant::now() < soon;
+            return if waits { Read::Soon(soon) } else { Read::Elsewhere };
         }
         let found = self.pages.partition_point(|page| page.end <= *after);
         if found + 1 >= self.pages.len() {
@@ -92,7 +94,14 @@ impl Run {
     /// See [`super::Feed::wants_more`].
     pub fn wants_more(&mut self) -> bool {
         let full = self.bytes >= self.share;
-        !full || self.wanted && self.pages.front().is_none_or(|oldest| self.stays.let_go(oldest))
+        !full || self.wanted && self.may_drop_the_oldest()
+    }
+
+    /// Nobody is waited for by those who are not behind: only where there is a backlog do those in front have something before them in
+    /// any case.
+    fn may_drop_the_oldest(&mut self) -> bool {
+        let behind = self.more == More::Cut;
+        self.pages.front().is_none_or(|oldest| !behind || self.stays.let_go(oldest))
     }
 
     /// Somebody who was waited for needs the oldest page no more.
@@ -102,7 +111,7 @@ impl Run {
         }
     }
 
-    /// Appends what the tail has read; the oldest pages make room.
+    /// Appends what the tail has read; the oldest pages make room. With a page that is waited for it may be one more than fits.
     pub fn append(&mut self, page: Page, more: bool, share: usize) {
         // Where nothing concerns anybody it is enough to know how far that goes.
         let empty =
@@ -113,11 +122,16 @@ impl Run {
         self.end = page.end.clone();
         self.more = if more { More::Cut } else { More::Nothing };
         self.share = share;
+        let before = self.bytes;
         self.bytes += page.bytes;
         self.wanted = false;
         self.pages.push_back(Arc::new(page));
+        let newest = self.bytes - before;
         // The page that was just read is kept: somebody came here for it.
-        while self.pages.len() > 1 && self.bytes > self.share && self.stays.let_go(&self.pages[0]) {
+        while self.pages.len() > 1 && self.bytes > self.share {
+            if self.bytes - newest <= self.share && !self.may_drop_the_oldest() {
+                break;
+            }
             self.drop_the_oldest();
         }
     }
@@ -130,6 +144,7 @@ impl Run {
         self.pages.clear();
         self.bytes = 0;
         (self.wanted, self.more, self.lost) = (true, More::Perhaps, false);
+        self.stays.begin_anew();
         self.hungry.notify_one();
     }
 

@@ -173,12 +173,15 @@ mod tests {
         }
 
         fn append(&self, end: i64) {
+            self.append_like(end, PAGE, true);
+        }
+
+        fn append_like(&self, end: i64, bytes: usize, more: bool) {
             let row = Row::Broken(BrokenRow { key: at(end), event_type: None, reason: String::new() });
             let rows = vec![Arc::new(row)];
-            let read =
-                store::Page { rows, end: Some(at(end)), end_date: None, more: true, bytes: PAGE, identity: None };
+            let read = store::Page { rows, end: Some(at(end)), end_date: None, more, bytes, identity: None };
             let page = Page::new(read, Arc::new(TypeFilter { all: true, ..TypeFilter::default() }));
-            self.feed.append(page.expect("it has an end"), true, SHARE);
+            self.feed.append(page.expect("it has an end"), more, SHARE);
             // Somebody comes to it.
             self.read(end - 1);
         }
@@ -186,7 +189,7 @@ mod tests {
         fn read(&self, after: i64) -> Option<Arc<Page>> {
             match self.feed.read(&at(after), &self.router) {
                 Read::Page(page) => Some(page),
-                Read::CaughtUp | Read::Elsewhere => None,
+                Read::CaughtUp | Read::Soon(_) | Read::Elsewhere => None,
             }
         }
 
@@ -273,6 +276,28 @@ mod tests {
         assert!(full.feed.wants_more());
         full.append(3);
         assert!(!full.has_the_first_page());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_there_is_no_backlog_nobody_is_waited_for() {
+        let full = Full::new();
+        let _setting_out = SettingOut::new(&full.feed);
+        full.append_like(3, PAGE, false);
+        assert!(!full.has_the_first_page() && full.feed.wants_more());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_one_page_is_kept_that_does_not_fit() {
+        let full = Full::new();
+        let _setting_out = SettingOut::new(&full.feed);
+        full.append(3);
+        assert!(full.has_the_first_page());
+        full.append(4);
+        assert!(!full.has_the_first_page() && full.read(1).is_some(), "two fit, and the newest");
+        full.append_like(5, 100 * PAGE, true);
+        assert!(full.read(1).is_none() && full.read(2).is_some(), "whatever the size of the newest");
+        full.append(6);
+        assert!(full.read(4).is_none() && full.read(5).is_some());
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,11 +1,14 @@
 //! What a feed keeps, and whom it is for.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::{
     Condition, Definitions, EventKey, Execution, ExecutionTarget, Position, Router, Source, Target, TypeFilter,
 };
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, advance},
+};
 
 use super::{Feed, Page, Read, WIDEST_FILTER, page::BARE_PAGE};
 use crate::turns::Turns;
@@ -64,6 +67,22 @@ fn a_page_is_nothing_for_whom_it_was_not_read() {
     assert!(matches!(feed.read(&at(0), &other), Read::Elsewhere), "c.d was not asked for");
     assert!(matches!(feed.read(&at(1), &other), Read::Page(_)));
     assert!(matches!(feed.read(&at(1), &one), Read::Elsewhere), "and what was is no longer known to be all");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stands_before_a_feed_that_has_only_begun_waits_for_it_a_moment() {
+    let feed = Feed::new("i1".into(), at(0), at(20), Arc::new(Notify::new()), Turns::of_this_machine());
+    let router = router(1, &["a.b"]);
+    feed.append(empty(10, &feed.filter(&router)), true, 1 << 20);
+    assert!(matches!(feed.read(&at(5), &router), Read::Page(_)));
+    assert!(matches!(feed.read(&at(20), &router), Read::Soon(until) if until > Instant::now()));
+    assert!(matches!(feed.read(&at(21), &router), Read::Elsewhere), "no cursor stood there when it began");
+    assert_eq!(feed.was_read_to(), at(20));
+    advance(Duration::from_secs(1)).await;
+    assert!(matches!(feed.read(&at(20), &router), Read::Elsewhere));
+    feed.append(empty(30, &feed.filter(&router)), true, 1 << 20);
+    assert!(matches!(feed.read(&at(20), &router), Read::Page(_)));
+    assert_eq!(feed.was_read_to(), at(30));
 }
 
 #[test]

@@ -17,7 +17,10 @@ use super::places::Place;
 
 /// So many couriers are a crowd, and fewer may read for themselves.
 const CROWD: usize = 16;
-/// A feed begins no more events than that before its crowd's first, of all instances together: that is read within a second.
+/// So many of a crowd may stand behind where its feed begins.
+const STRAGGLERS: usize = 4;
+/// A feed begins no more events than that before the first of its crowd, for all instances together: that is read within a second, unless
+/// they are large.
 const REACH: usize = 100_000;
 /// It is not worth asking for less.
 const SHORTEST: usize = 1_000;
@@ -62,8 +65,9 @@ async fn within(
             let Some(begin) = begins.get_mut(&instance) else { continue };
             let first = &stand[stand.len() - CROWD];
             let back = events.position_back(&instance, first.position, rows).await?;
-            let near = stand.iter().find(|key| back.is_none_or(|back| key.position >= back));
-            begin.start = near.unwrap_or(first).clone();
+            let mut near = stand.iter().filter(|key| back.is_none_or(|back| key.position >= back));
+            // The very last of them soon get there by themselves, and all others would have to wait for them.
+            begin.start = near.nth(STRAGGLERS).unwrap_or(first).clone();
         }
         Ok::<_, StoreError>(())
     };
@@ -81,6 +85,9 @@ async fn within(
 /// Where the couriers of instances with many of them stand, in order. Who halts or holds reads little, and is no part of a crowd.
 fn crowds(cursors: &[Cursor], places: &HashSet<&Place>) -> HashMap<InstanceId, Vec<EventKey>> {
     let mut crowds: HashMap<InstanceId, Vec<EventKey>> = HashMap::new();
+    if places.is_empty() {
+        return crowds;
+    }
     for cursor in cursors {
         let reads = !matches!(cursor.state, CursorState::Halted | CursorState::Holding | CursorState::Paused);
         if reads && places.contains(&(cursor.target_id.clone(), cursor.instance_id.clone())) {
@@ -161,18 +168,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_crowd_is_begun_with_where_its_last_one_stands() {
-        assert_eq!(begin(crowd(2_900)).await, (at(2_610), at(2_900)));
+    async fn a_crowd_is_begun_with_where_nearly_all_of_it_can_read() {
+        assert_eq!(begin(crowd(2_900)).await, (at(2_650), at(2_900)));
         let all_there_are = crowd(900);
-        assert_eq!(begin(all_there_are).await, (at(610), at(900)), "there are not so many events before it");
+        assert_eq!(begin(all_there_are).await, (at(650), at(900)), "there are not so many events before it");
+        let few_behind = [cursors(vec![2_900; 30]), cursors([2_000, 2_100, 2_200, 2_300])].concat();
+        assert_eq!(begin(few_behind).await, (at(2_900), at(2_900)), "the others do not wait for a few");
     }
 
     #[tokio::test]
     async fn who_is_far_from_the_crowd_reads_for_itself() {
-        let behind = [crowd(2_900), cursors([1_500])].concat();
-        assert_eq!(begin(behind).await, (at(2_610), at(2_900)));
+        let behind = [crowd(2_900), cursors(1_000..1_100)].concat();
+        assert_eq!(begin(behind).await, (at(2_650), at(2_900)));
         let ahead = [crowd(900), cursors([FAR])].concat();
-        assert_eq!(begin(ahead).await, (at(610), at(FAR)));
+        assert_eq!(begin(ahead).await, (at(650), at(FAR)));
     }
 
     #[tokio::test]
@@ -183,7 +192,7 @@ mod tests {
         {
             cursor.state = *state;
         }
-        assert_eq!(begin([crowd(2_900), holding.clone()].concat()).await, (at(2_610), at(2_900)));
+        assert_eq!(begin([crowd(2_900), holding.clone()].concat()).await, (at(2_650), at(2_900)));
         assert_eq!(begin(holding).await, (at(2_500), at(2_500)));
     }
 

@@ -5,7 +5,7 @@
 //! behind its beginning and up to there is in its pages, and the next begins behind it.
 //!
 //! Invariants: a stretch says of its last page that it is; one that ends without that is never taken for whole. What was read ahead is
-//! a few pages, and waits: nothing is read on while nobody takes them.
+//! four pages, and waits: nothing is read on while nobody takes them.
 
 use std::sync::Arc;
 
@@ -16,10 +16,9 @@ use tokio::{sync::mpsc, task::JoinSet};
 use super::pages::{PageReader, ReadPage};
 use crate::feed::Feed;
 
-/// What a stretch gives.
+/// A page of a stretch. The last one may be empty.
 struct Part {
-    /// A page; none where the one before turns out to have been the last.
-    read: Option<Result<ReadPage, StoreError>>,
+    read: Result<ReadPage, StoreError>,
     is_last: bool,
 }
 
@@ -33,7 +32,7 @@ pub(super) struct Ahead {
     /// The one that the next page is of.
     stretch: Option<mpsc::Receiver<Part>>,
     /// The one task that begins them; they end with it.
-    reading: JoinSet<()>,
+    _reading: JoinSet<()>,
 }
 
 impl Ahead {
@@ -43,50 +42,37 @@ impl Ahead {
         let (feed, filter) = (Arc::clone(&reader.feed), Arc::clone(&reader.filter));
         let mut reading = JoinSet::new();
         reading.spawn(begin_stretches(Arc::new(reader), after.clone(), sender));
-        Self { feed, after, filter, stretches, stretch: None, reading }
+        Self { feed, after, filter, stretches, stretch: None, _reading: reading }
     }
 
-    /// The next page. `None`: it is not read ahead, since the one before was the last that there was. Behind one that could not be
-    /// read there is none: it is given up.
-    pub async fn next(&mut self) -> Option<Result<ReadPage, StoreError>> {
-        loop {
-            if self.stretch.is_none() {
-                self.stretch = self.stretches.recv().await;
-            }
-            let Some(stretch) = &mut self.stretch else {
-                self.reading.join_next().await.expect("there is a task").expect("stretches are begun without panics");
-                return None;
-            };
-            let part = stretch.recv().await.expect("a stretch says of its last page that it is");
-            if part.is_last {
-                self.stretch = None;
-            }
-            if part.read.is_some() {
-                return part.read;
-            }
+    /// The next page, where the one before said that there is more. It may be empty and say so again. Behind one that could not be
+    /// read there is none.
+    pub async fn next(&mut self) -> Result<ReadPage, StoreError> {
+        let stretch = match &mut self.stretch {
+            Some(stretch) => stretch,
+            none => none.insert(self.stretches.recv().await.expect("behind a stretch with more there is another")),
+        };
+        let part = stretch.recv().await.expect("a stretch says of its last page that it is");
+        if part.is_last {
+            self.stretch = None;
         }
+        part.read
     }
 
     /// The same, now that its pages were taken up to a key.
     pub fn taken_up_to(self, after: EventKey) -> Self {
         Self { after, ..self }
     }
-
-    /// Whether nothing more will come of it.
-    pub fn has_ended(&self) -> bool {
-        self.stretch.is_none() && self.stretches.is_closed() && self.stretches.is_empty()
-    }
 }
 
 async fn begin_stretches(reader: Arc<PageReader>, mut at: EventKey, stretches: mpsc::Sender<mpsc::Receiver<Part>>) {
     let mut begun = JoinSet::new();
-    loop {
+    // One is taken, one is read meanwhile. Nobody waits for more where the tail has given it up.
+    while let Ok(place) = stretches.reserve().await {
         let end = reader.end_of_stretch(&at).await;
         let (sender, stretch) = mpsc::channel(1);
         begun.spawn(read_stretch(Arc::clone(&reader), at, end, sender));
-        if stretches.send(stretch).await.is_err() {
-            return;
-        }
+        place.send(stretch);
         let Some(end) = end else { break };
         at = EventKey::after(end);
         while let Some(over) = begun.try_join_next() {
@@ -100,16 +86,14 @@ async fn begin_stretches(reader: Arc<PageReader>, mut at: EventKey, stretches: m
 async fn read_stretch(reader: Arc<PageReader>, mut at: EventKey, end: Option<Position>, parts: mpsc::Sender<Part>) {
     loop {
         let mut read = reader.page(&at, end).await;
-        let (mut is_last, mut is_empty) = (false, false);
+        let mut is_last = false;
         if let Ok((page, _)) = &mut read {
             is_last = !page.more;
-            is_empty = page.end.is_none();
             // Behind the stretch there is more.
             page.more |= end.is_some();
             at = page.end.clone().unwrap_or(at);
         }
         let goes_on = read.is_ok() && !is_last;
-        let read = Some(read).filter(|_| !is_empty || end.is_none());
         // Nobody waits for it where the tail has given it up.
         if parts.send(Part { read, is_last }).await.is_err() || !goes_on {
             return;

@@ -57,7 +57,7 @@ enum Next {
 /// See the module's head.
 pub(crate) struct Tail {
     events: EventStore,
-    /// For pages: the same session reads them all, and has at hand what it needs for it.
+    /// For pages: the same few sessions read them all, and have at hand what they need for it.
     reader: EventStore,
     options: Options,
     feeds: Feeds,

@@ -16,7 +16,7 @@ use crate::{
     traces::{PageSpan, Traces},
 };
 
-/// A page takes no more, unless a single event does.
+/// A page takes no more, unless a single event does, or it is a feed's while there is a backlog.
 pub(crate) const PAGE_BYTES: usize = 1 << 20;
 /// So many times the rows of a page are read at once while there is a backlog, and so many times its bytes: the database plans each
 /// page anew.
@@ -35,16 +35,16 @@ impl Tail {
         let (after, filter) = (feed.end(), feed.filter(&self.router.load()));
         let begun = self.ahead.take_if(|ahead| Arc::ptr_eq(&ahead.feed, feed));
         let mut begun = begun.filter(|ahead| ahead.after == after && ahead.filter == filter);
-        let mut read = None;
-        if let Some(ahead) = &mut begun {
-            read = ahead.next().await;
-        }
-        let read = match read {
-            Some(read) => read,
-            None => self.page_reader(feed, Arc::clone(&filter), feed.was_cut(), share).page(&after, None).await,
+        let (read, span) = loop {
+            let (read, span) = match &mut begun {
+                Some(ahead) => ahead.next().await?,
+                None => self.page_reader(feed, Arc::clone(&filter), feed.was_cut(), share).page(&after, None).await?,
+            };
+            self.same_server(read.identity.as_ref())?;
+            if read.end.is_some() || !read.more {
+                break (read, span);
+            }
         };
-        let (read, span) = read?;
-        self.same_server(read.identity.as_ref())?;
         let more = read.more;
         let Some(mut page) = Page::new(read, Arc::clone(&filter)) else {
             feed.drained();
@@ -53,7 +53,7 @@ impl Tail {
         page.span = span;
         if more {
             let end = page.end.clone();
-            match begun.filter(|ahead| !ahead.has_ended()) {
+            match begun {
                 // Whatever else is read meanwhile: what was read ahead is not given up for it.
                 Some(ahead) => self.ahead = Some(ahead.taken_up_to(end)),
                 None if alone => self.ahead = Some(Ahead::begin(self.page_reader(feed, filter, true, share), end)),
@@ -69,6 +69,7 @@ impl Tail {
     fn page_reader(&self, feed: &Arc<Feed>, filter: Arc<TypeFilter>, behind: bool, share: usize) -> PageReader {
         PageReader {
             events: self.reader.clone(),
+            index: self.events.clone(),
             feed: Arc::clone(feed),
             filter,
             up_to: self.horizon.safe(),
@@ -82,6 +83,8 @@ impl Tail {
 /// Reads page after page of what a feed is for.
 pub(super) struct PageReader {
     events: EventStore,
+    /// For what is no page.
+    index: EventStore,
     pub feed: Arc<Feed>,
     pub filter: Arc<TypeFilter>,
     up_to: Position,
@@ -112,7 +115,7 @@ impl PageReader {
             if self.filter.all { (self.feed.rows(self.rows, self.max_bytes), PAGES) } else { (SCAN_BOUND, 1) };
         // A little less: with a full page at its end it would have to be asked whether that was all.
         let rows = u32::try_from(page * pages - page / 8).ok()?;
-        let found = self.events.position_ahead(&self.feed.instance, after.position, self.up_to, rows).await;
+        let found = self.index.position_ahead(&self.feed.instance, after.position, self.up_to, rows).await;
         if let Err(error) = &found {
             debug!(
                 error = error as &dyn std::error::Error,

@@ -63,7 +63,7 @@ impl EventStore {
         SqliteEvents::create(path).await.map(Self::Sqlite)
     }
 
-    /// The same store on two sessions of its own, for a reader of pages.
+    /// The same store on a few sessions of its own, for a reader of pages.
     #[must_use]
     pub fn alone(&self) -> Self {
         match self {

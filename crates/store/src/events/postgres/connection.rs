@@ -79,9 +79,9 @@ pub(super) fn pool(url: &str) -> Result<(PgPool, OwnSessions), StoreError> {
     Ok((pool, sessions))
 }
 
-/// As [`pool`], of two connections: while the rows of one page come the next is looked for.
-pub(super) fn two(like: &PgPool, sessions: &OwnSessions) -> PgPool {
-    asked(prepared(sessions)).max_connections(2).connect_lazy_with(PgConnectOptions::clone(&like.connect_options()))
+/// As [`pool`], for a reader of pages: two that it reads ahead side by side, and one beside them.
+pub(super) fn few(like: &PgPool, sessions: &OwnSessions) -> PgPool {
+    asked(prepared(sessions)).max_connections(3).connect_lazy_with(PgConnectOptions::clone(&like.connect_options()))
 }
 
 /// As [`pool`], for one connection that is kept until it breaks. It is named after what it does.

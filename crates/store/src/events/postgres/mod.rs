@@ -82,7 +82,7 @@ impl PostgresEvents {
 
     /// What is found when the table is examined again is found for both.
     pub(super) fn alone(&self) -> Self {
-        Self { pool: connection::two(&self.pool, &self.sessions), ..self.clone() }
+        Self { pool: connection::few(&self.pool, &self.sessions), ..self.clone() }
     }
 
     fn known(&self) -> Known {

@@ -286,9 +286,11 @@ async fn scalar(
     operation: &'static str,
     query: Query<'_, Postgres, PgArguments>,
 ) -> Result<Option<Position>, StoreError> {
-    let mut connection = acquire(&store.pool, operation).await?;
-    let read = timeout(LONG, query.fetch_optional(&mut *connection)).await;
-    let Some(row) = settle(operation, LONG, connection, read)? else { return Ok(None) };
+    let mut busy = Busy::new(acquire(&store.pool, operation).await?);
+    let read = timeout(LONG, query.fetch_optional(busy.connection())).await;
+    let read = read.map_err(|_| StoreError::Timeout { operation, after: LONG })?;
+    busy.over();
+    let Some(row) = read.map_err(StoreError::database(operation))? else { return Ok(None) };
     let text: Option<String> = row.try_get(0).map_err(StoreError::database(operation))?;
     text.map(|text| text.parse())
         .transpose()

@@ -17,7 +17,8 @@ pub(super) fn position(bytes: &[u8]) -> Result<Position, String> {
     let too_long = || "position has more than 28 digits".to_owned();
     let mut mantissa = 0_i128;
     for _ in 0..groups {
-        mantissa = mantissa.checked_mul(10_000).ok_or_else(too_long)? + i128::from(next()?);
+        let group = i128::from(next()?);
+        mantissa = mantissa.checked_mul(10_000).and_then(|so_far| so_far.checked_add(group)).ok_or_else(too_long)?;
     }
     // Behind the groups stand so many zeros before the point, or so many decimals too many.
     let shift = 4 * (i32::from(weight) + 1 - i32::from(groups)) + i32::from(scale);
