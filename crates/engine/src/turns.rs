@@ -46,6 +46,11 @@ pub(crate) struct Turn {
     slow_in_a_row: u32,
     /// It had nothing to send the last time that it looked, and was not behind.
     is_rested: bool,
+    /// Since when it waits for its turn, or waited for the last one.
+    queued: Duration,
+    /// How long it waited for the last one, and how long one took that went to its end.
+    waited: Duration,
+    took: Duration,
 }
 
 /// How a courier stands.
@@ -60,6 +65,7 @@ enum Stands {
 
 struct Called {
     _permit: OwnedSemaphorePermit,
+    began: Duration,
     answers: u32,
     is_unused: bool,
     /// The next call is waited for anew: it is the first, or the one before it was answered.
@@ -91,6 +97,9 @@ impl Turns {
             stands: Stands::Aside,
             slow_in_a_row: 0,
             is_rested: false,
+            queued: Duration::ZERO,
+            waited: Duration::ZERO,
+            took: Duration::ZERO,
         }
     }
 }
@@ -104,6 +113,7 @@ impl Turn {
             Stands::Aside => {}
         }
         // Nobody is overtaken: a turn that is given back goes to who waits for it.
+        self.queued = now;
         match self.queue().clone_inner().try_acquire_owned() {
             Ok(permit) => self.begin(permit, now),
             Err(_) => self.stands = Stands::Queued,
@@ -124,6 +134,16 @@ impl Turn {
     /// Whether it waits for its turn.
     pub fn is_queued(&self) -> bool {
         matches!(self.stands, Stands::Queued)
+    }
+
+    /// Whether it has something to send, and waits for its turns at least as long as they take. So where it is behind others that is
+    /// because there are so many, and not because its endpoint is slower.
+    pub fn is_one_of_many(&self, now: Duration) -> bool {
+        match &self.stands {
+            Stands::Aside => false,
+            Stands::Queued => self.waited >= self.took,
+            Stands::Called(turn) => self.waited >= now.saturating_sub(turn.began),
+        }
     }
 
     /// Whether it waits for its turn, or has one in which it has made no call yet.
@@ -155,13 +175,13 @@ impl Turn {
     }
 
     /// A call was answered after so long. It may have been the last of this turn.
-    pub fn answered(&mut self, after: Duration) {
+    pub fn answered(&mut self, after: Duration, now: Duration) {
         self.slow_in_a_row = if after < PROMPT { 0 } else { self.slow_in_a_row.saturating_add(1) };
         if let Stands::Called(turn) = &mut self.stands {
             turn.answers += 1;
             turn.waits_anew = true;
             if turn.answers >= ANSWERS {
-                self.stands = Stands::Aside;
+                self.end(now);
             }
         }
     }
@@ -177,7 +197,7 @@ impl Turn {
     /// Gives the turn back if nothing was answered in time.
     pub fn look_at(&mut self, now: Duration) {
         if self.until().is_some_and(|until| until <= now) {
-            self.stands = Stands::Aside;
+            self.end(now);
         }
     }
 
@@ -196,15 +216,24 @@ impl Turn {
         self.stands = Stands::Aside;
     }
 
+    fn end(&mut self, now: Duration) {
+        if let Stands::Called(turn) = &self.stands {
+            self.took = now.saturating_sub(turn.began);
+        }
+        self.stands = Stands::Aside;
+    }
+
     fn begin(&mut self, permit: OwnedSemaphorePermit, now: Duration) {
         self.stands = Stands::Called(Called {
             _permit: permit,
+            began: now,
             answers: 0,
             is_unused: true,
             waits_anew: true,
             until: now + self.late(),
         });
         self.is_rested = false;
+        self.waited = now.saturating_sub(self.queued);
     }
 
     fn late(&self) -> Duration {
@@ -238,10 +267,10 @@ mod tests {
         let (mut first, mut second) = (turns.join(), turns.join());
         assert!(first.take(AT) && !second.take(AT) && !is_called(&mut second));
         for _ in 1..ANSWERS {
-            first.answered(PROMPT);
+            first.answered(PROMPT, AT);
             assert!(first.take(AT) && !is_called(&mut second));
         }
-        first.answered(PROMPT);
+        first.answered(PROMPT, AT);
         assert!(!first.take(AT), "it does not overtake who waits");
         assert!(is_called(&mut second) && second.is_called());
         assert!(!is_called(&mut first));
@@ -268,11 +297,11 @@ mod tests {
         for _ in 0..SLOW {
             one.step_aside();
             assert!(one.take(AT) && one.until() == Some(AT + LATE));
-            one.answered(PROMPT);
+            one.answered(PROMPT, AT);
         }
         one.step_aside();
         assert!(one.take(AT) && one.until() == Some(AT + LATE_IF_SLOW));
-        one.answered(PROMPT / 2);
+        one.answered(PROMPT / 2, AT);
         one.calls(AT);
         assert_eq!(one.until(), Some(AT + LATE));
     }
@@ -285,9 +314,28 @@ mod tests {
         assert!(busy.take(AT) && !behind.take(AT));
         assert!(fresh.take(AT));
         for _ in 0..ANSWERS {
-            fresh.answered(PROMPT);
+            fresh.answered(PROMPT, AT);
         }
         assert!(!fresh.take(AT), "it has a backlog now, as the others");
+    }
+
+    #[test]
+    fn whose_turns_take_longer_than_it_waits_for_them_is_not_behind_for_the_number_of_others() {
+        let turns = Turns::new(1);
+        let (mut one, mut other) = (turns.join(), turns.join());
+        assert!(!other.is_one_of_many(AT), "it wants nothing");
+        assert!(one.take(AT) && !other.take(AT));
+        assert!(one.is_one_of_many(AT) && other.is_one_of_many(AT), "nothing is known but that they want to send");
+        assert!(!one.is_one_of_many(AT + PROMPT), "it had its turn at once");
+        one.step_aside();
+        let (called, wait) = (AT + LATE, LATE);
+        assert!(pin!(other.called(|| called)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        assert!(other.is_one_of_many(called + wait) && !other.is_one_of_many(called + wait + PROMPT));
+        for _ in 0..ANSWERS {
+            other.answered(PROMPT, called + wait + PROMPT);
+        }
+        assert!(one.take(called) && !other.take(called));
+        assert!(!other.is_one_of_many(called + 10 * wait), "it is known from the turn before");
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl<'a> Walk<'a> {
     pub async fn run(mut self) -> Ended {
         let ended = self.go().await;
         self.turn.step_aside();
-        self.reader.stay.is_in_turn(false);
+        self.reader.stay.counts(false);
         while let Some((ticket, answer)) = self.calls.next().await {
             self.record(ticket, &answer);
         }
@@ -270,7 +270,7 @@ impl<'a> Walk<'a> {
             self.reader.begin_after(self.window.read_to());
         }
         let queued = self.turn.is_queued();
-        self.reader.stay.is_in_turn(!self.turn.is_aside());
+        self.reader.stay.counts(self.turn.is_one_of_many(now));
         let room = !queued && self.window.wants_more();
         // Neither a slow endpoint nor a long queue keeps memory that others wait for.
         let patience = ((!idle || queued) && self.reader.has_own_page()).then(|| now + LONG_WAIT);
@@ -317,6 +317,6 @@ impl<'a> Walk<'a> {
     fn record(&mut self, ticket: Ticket, answer: &webhook::Answer) {
         let target = self.courier.target.borrow();
         calls::record(&mut self.window, ticket, answer, &self.delays, &target, &self.courier.instance);
-        self.turn.answered(answer.duration);
+        self.turn.answered(answer.duration, clock::boottime());
     }
 }

@@ -5,8 +5,9 @@
 //! turn: if the first of them took the feed with them, all others would read everything again, each for itself, and the database
 //! would do nothing else. So the run keeps what they still need, and those in front wait a little.
 //!
-//! Two are waited for, and neither for long: couriers that have set out and have not read yet, and couriers that have a turn or wait
-//! for one, while all turns are taken. Who waits for an endpoint, for memory or for an operator is not waited for.
+//! Two are waited for, and neither for long: couriers that have set out and have not read yet, and couriers that wait for their turns
+//! longer than those take, while all turns are taken. Whose endpoint is slower than that, and who waits for memory or for an
+//! operator, is not waited for. So nobody gets through a backlog at less than half of the pace that the machine has for it.
 
 use std::{
     sync::{
@@ -30,11 +31,11 @@ const LONGEST: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Needed(AtomicUsize);
 
-/// Where a courier is in the run: while it is in its turn, or waits for it, what comes after the page that it had last is kept.
+/// Where a courier is in the run: while it counts, what comes after the page that it had last is kept.
 pub(crate) struct Stay {
     feed: Arc<Feed>,
     page: Option<Arc<Needed>>,
-    in_turn: bool,
+    counts: bool,
 }
 
 /// A courier that has set out and has not read yet.
@@ -79,24 +80,24 @@ impl Stays {
 impl Stay {
     /// Of a courier that is nowhere in the run yet.
     pub fn new(feed: &Arc<Feed>) -> Self {
-        Self { feed: Arc::clone(feed), page: None, in_turn: false }
+        Self { feed: Arc::clone(feed), page: None, counts: false }
     }
 
     /// The courier has come to a page of the run, or reads elsewhere.
     pub fn comes_to(&mut self, page: Option<&Page>) {
-        let in_turn = self.in_turn;
-        self.is_in_turn(false);
+        let counts = self.counts;
+        self.counts(false);
         self.page = page.map(|page| Arc::clone(&page.needed));
-        self.is_in_turn(in_turn);
+        self.counts(counts);
     }
 
-    /// Whether the courier has a turn or waits for one.
-    pub fn is_in_turn(&mut self, in_turn: bool) {
-        if std::mem::replace(&mut self.in_turn, in_turn) == in_turn {
+    /// Whether the courier is one that is waited for.
+    pub fn counts(&mut self, counts: bool) {
+        if std::mem::replace(&mut self.counts, counts) == counts {
             return;
         }
         let Some(page) = &self.page else { return };
-        if in_turn {
+        if counts {
             page.0.fetch_add(1, Ordering::SeqCst);
         } else if page.0.fetch_sub(1, Ordering::SeqCst) == 1 {
             let run = self.feed.lock();
@@ -109,7 +110,7 @@ impl Stay {
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        self.is_in_turn(false);
+        self.counts(false);
     }
 }
 
@@ -241,7 +242,7 @@ mod tests {
         let mut other = full.turns.join();
         let mut stay = Stay::new(&full.feed);
         stay.comes_to(full.read(0).as_deref());
-        stay.is_in_turn(true);
+        stay.counts(true);
         full.eats().await;
         assert!(full.feed.wants_more(), "others have turns as they like: this one is slow by itself");
         assert!(other.take(Duration::ZERO));
@@ -255,9 +256,9 @@ mod tests {
         assert!(!full.has_the_first_page() && full.read(1).is_some() && !full.feed.wants_more());
 
         full.eats().await;
-        stay.is_in_turn(false);
+        stay.counts(false);
         assert!(full.is_hungry().await && full.feed.wants_more(), "it waits for an endpoint now");
-        stay.is_in_turn(true);
+        stay.counts(true);
         assert!(!full.feed.wants_more());
         drop(stay);
         assert!(full.is_hungry().await && full.feed.wants_more());
@@ -269,7 +270,7 @@ mod tests {
         let mut other = full.turns.join();
         assert!(other.take(Duration::ZERO));
         let mut stay = Stay::new(&full.feed);
-        stay.is_in_turn(true);
+        stay.counts(true);
         stay.comes_to(full.read(0).as_deref());
         assert!(!full.feed.wants_more());
         advance(LONGEST).await;
