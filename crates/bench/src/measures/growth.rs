@@ -100,7 +100,8 @@ struct Table {
 pub async fn with_events(bench: &Bench) -> Result<Vec<Figure>> {
     const NAME: &str = "growth-events";
     const TARGETS: usize = 64;
-    let delivered = bench.options.size(2_000, 50);
+    // Several pages, so that what one of them takes is no accident.
+    let delivered = bench.options.size(8_000, 50);
     let mut sizes = vec![bench.options.size(10_000, 500), bench.options.size(1_000_000, 5_000)];
     sizes.extend(bench.options.long.then_some(10_000_000));
     let mut tables = Vec::new();
