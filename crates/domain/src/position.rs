@@ -40,7 +40,7 @@ impl Position {
         Self(Decimal::new(micros_since_epoch, 6))
     }
 
-    /// Exactly `mantissa` / 10^`scale`, with as many decimals.
+    /// Exactly `mantissa` / 10^`scale`, with as many decimals; refused where a position cannot hold that.
     pub fn from_parts(mantissa: i128, scale: u32) -> Result<Self, PositionError> {
         let decimal = Decimal::try_from_i128_with_scale(mantissa, scale);
         decimal.map(Self).map_err(|_| PositionError { text: format!("{mantissa}e-{scale}") })

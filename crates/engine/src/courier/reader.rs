@@ -39,6 +39,7 @@ pub(super) struct Reader {
     memory: Arc<Semaphore>,
     /// Until it reads for the first time.
     pub sets_out: Option<SettingOut>,
+    /// Where in the feed's run it is, for the feed to know what is still needed.
     pub stay: Stay,
     /// Everything up to here was given or passed, beside what the page in hand has given.
     at: EventKey,
