@@ -45,6 +45,11 @@ async fn positions_between_whole_numbers_are_places_in_a_table_of_whole_numbers(
     }
     let page = Ask { up_to: "7.5".parse().expect("a position"), ..Ask::on("") }.page(&store).await;
     assert_eq!(page.rows.len(), 7);
+    for (behind, up_to, third) in [("7.5", "20.5", Some(10)), ("7", "10", Some(10)), ("7", "9.9", None)] {
+        let (behind, up_to) = (behind.parse().expect("a position"), up_to.parse().expect("a position"));
+        let found = store.position_ahead(&"".into(), behind, up_to, 3).await.expect("it is asked");
+        assert_eq!(found, third.map(Position::from_integer), "behind {behind} up to {up_to}");
+    }
     let page = Ask { up_to: "99999999999999999999".parse().expect("a position"), ..Ask::on("") }.page(&store).await;
     assert_eq!(page.rows.len(), 25);
 }

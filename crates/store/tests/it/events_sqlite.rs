@@ -169,3 +169,22 @@ async fn a_file_without_events_is_refused() {
     execute(&folder, "CREATE TABLE t (a)").await;
     assert!(refusal(zitadel(url(&folder))).await.contains("events2"));
 }
+
+#[tokio::test]
+async fn looking_ahead_counts_the_rows_of_the_instance() {
+    let (_folder, store) = store().await;
+    let other = NewEvent { instance_id: "i2".into(), ..new("b", "x.added", None) };
+    let written = [new("a", "x.added", None), other, new("a", "x.changed", None), new("a", "x.removed", None)];
+    let written = store.append(&written).await.expect("it is appended");
+    let last = written[3].position;
+    for (behind, up_to, rows, expected) in [
+        (Position::ZERO, last, 2, Some(written[2].position)),
+        (Position::ZERO, last, 3, Some(last)),
+        (Position::ZERO, last, 4, None),
+        (Position::ZERO, written[2].position, 3, None),
+        (written[0].position, last, 1, Some(written[2].position)),
+    ] {
+        let found = store.position_ahead(&"i1".into(), behind, up_to, rows).await.expect("it is asked");
+        assert_eq!(found, expected, "{rows} rows behind {behind} up to {up_to}");
+    }
+}
